@@ -1,0 +1,1 @@
+"""Extraction attacks: a malicious client turns answers into a surrogate. One file a published attack."""

@@ -1,0 +1,1 @@
+"""False claims: a malicious accuser frames independent models. One file a published attack."""

@@ -1,0 +1,62 @@
+"""Claim and Verdict: what an accuser holds, and what a judge says.
+
+No ownership scheme answers with a bare bool. Each one fills the same ``Verdict``, so that any two schemes can stand
+in one table, and a reader sees the null hypothesis, the p-value and the controls beside the decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Decision(StrEnum):
+    """What a judge may say about a suspect."""
+
+    OWNED = "owned"
+    NOT_OWNED = "not owned"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What an accuser holds: the scheme, its parameters, and the secrets that verification opens."""
+
+    scheme: str
+    """Catalog name of the ownership scheme."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Constructor parameters of the scheme."""
+    model_digest: str = ""
+    """SHA-256 of the claimed model's weights, in hexadecimal; empty when only its answers are claimed."""
+    secrets: Mapping[str, Any] = field(default_factory=dict)
+    """Arrays and keys by name (trigger inputs, their labels, a key); never published in the clear."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The outcome of testing one claim against one suspect."""
+
+    scheme: str
+    decision: Decision
+    null: str
+    """The null hypothesis in words, for instance "the suspect was made without knowledge of the triggers"."""
+    statistic: float
+    """The observed test statistic, for instance the number of matching triggers."""
+    threshold: float
+    """The value of the statistic at which the null is rejected at ``level``."""
+    p_value: float
+    """Probability under the null of a statistic at least this extreme; 0 to 1."""
+    level: float
+    """The stated false-accusation rate; 0 to 1."""
+    e_value: float | None = None
+    """Evidence against the null that stays valid under optional stopping; at least 1/level rejects."""
+    effect: float | None = None
+    """Effect size in the scheme's own unit; larger means more like a stolen copy."""
+    queries: int = 0
+    """Inputs sent to the suspect."""
+    controls: tuple[float, ...] = ()
+    """The same statistic on independent reference models."""
+    reasons: tuple[str, ...] = ()
+    """Why the decision is what it is, one sentence each, in order."""

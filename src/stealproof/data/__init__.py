@@ -1,0 +1,1 @@
+"""Data sets, one file each, and the reader of a user's own data."""

@@ -1,0 +1,1 @@
+"""What protects a model, while it is trained and where it answers."""

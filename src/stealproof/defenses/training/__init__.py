@@ -1,0 +1,1 @@
+"""Training defenses: what acts through the hooks of one training run. One file a published defense."""

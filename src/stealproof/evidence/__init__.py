@@ -1,0 +1,1 @@
+"""Canonical bytes and what is built on them; no deep-learning framework is imported in here."""

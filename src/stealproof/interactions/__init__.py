@@ -1,0 +1,1 @@
+"""Which protections and risks get along, predicted and measured."""

@@ -1,0 +1,1 @@
+"""Architectures, one file a family, and the reader and writer of model files."""

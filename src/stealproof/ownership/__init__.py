@@ -1,0 +1,1 @@
+"""Ownership schemes: watermarks and fingerprints, one file each."""

@@ -1,0 +1,1 @@
+"""Cards become tables, plots and one self-contained HTML page."""

@@ -1,0 +1,1 @@
+"""Risks: what can go wrong with a model, measured. One file a risk."""

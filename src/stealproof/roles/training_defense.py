@@ -1,0 +1,76 @@
+"""TrainingDefense: what acts while a model is trained, through five hooks of one training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar, final
+
+from stealproof.errors import IncompatibleDefenses
+from stealproof.system import Stage, System
+
+if TYPE_CHECKING:
+    import torch
+
+    from stealproof.roles.dataset import Part
+
+
+class Hook(StrEnum):
+    """The stages of one training run, in order."""
+
+    PREPARE = "prepare"
+    PERTURB = "perturb"
+    PENALTY = "penalty"
+    PRIVATIZE = "privatize"
+    FINISH = "finish"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingDefense(System):
+    """Base of every training defense and in-training watermark; a subclass overrides the hooks that it needs.
+
+    ``fit`` calls the hooks of all protections in the given order. A subclass that can't share a hook with another
+    protection lists it in ``exclusive``.
+    """
+
+    stage = Stage.TRAINING
+    exclusive: ClassVar[frozenset[Hook]] = frozenset({Hook.PRIVATIZE})
+
+    def prepare(self, data: Part, generator: torch.Generator) -> Part:
+        """The training data to use instead of ``data``, once, before the first epoch."""
+        return data
+
+    def perturb(self, model: torch.nn.Module, batch: Part, generator: torch.Generator) -> Part:
+        """The batch to use instead of ``batch``; called before every forward pass."""
+        return batch
+
+    def penalty(self, model: torch.nn.Module, batch: Part, logits: torch.Tensor) -> torch.Tensor | None:
+        """A term ``()`` to add to the loss, or None."""
+        return None
+
+    def privatize(self, model: torch.nn.Module, batch: Part, generator: torch.Generator) -> bool:
+        """Write the gradients of ``batch`` into ``.grad`` and return True; False leaves that to plain backward."""
+        return False
+
+    def finish(self, model: torch.nn.Module, data: Part, generator: torch.Generator) -> torch.nn.Module:
+        """The model to use instead of ``model``, once, after the last epoch."""
+        return model
+
+    @final
+    @classmethod
+    def hooks(cls) -> frozenset[Hook]:
+        """The hooks that this class overrides."""
+        return frozenset(hook for hook in Hook if getattr(cls, hook) is not getattr(TrainingDefense, hook))
+
+
+def check_composition(protections: Sequence[Any]) -> None:
+    """Raise ``IncompatibleDefenses`` when two protections can't share a hook; the sentence names both."""
+    for hook in Hook:
+        users = [p for p in protections if hook in p.hooks()]
+        for one in users:
+            others = [other for other in users if other is not one]
+            if hook in one.exclusive and others:
+                raise IncompatibleDefenses(
+                    f"{one.name()} and {others[0].name()} can't share the {hook} stage of one training run; drop one"
+                )

@@ -1,0 +1,1 @@
+"""Experiments: what one cell of a study computes. One file each."""
