@@ -41,10 +41,8 @@ class UnknownName(InputError):
         """The error for ``name``, suggesting its nearest match among ``known``."""
         choices = sorted(known)
         near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
-        if near:
-            hint = f"did you mean {near[0]!r}?"
-        else:
-            hint = f"expected one of: {', '.join(choices) or '(none)'}"
+        everything = f"expected one of: {', '.join(choices) or '(none)'}"
+        hint = f"did you mean {near[0]!r}?" if near else everything
         return cls(f"no {kind} is named {name!r}; {hint}{' ' + advice if advice else ''}")
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, final
@@ -124,6 +124,22 @@ class Answers:
                 return len(part)
         return 0
 
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """The labels ``(n,)``: as given, else of the largest score shown."""
+        if self.labels is not None:
+            return np.asarray(self.labels, dtype=np.int64)
+        if self.scores is None:
+            raise InvalidData("expected answers of a classifier, got neither labels nor scores")
+        return np.asarray(np.nanargmax(self.scores, axis=1), dtype=np.int64)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Answers]) -> Answers:
+        """The answers to several batches, as one."""
+        labels = [part.labels for part in parts if part.labels is not None]
+        scores = [part.scores for part in parts if part.scores is not None]
+        return cls(labels=np.concatenate(labels) if labels else None, scores=np.concatenate(scores) if scores else None)
+
     def distributions(self, classes: int, access: Access) -> NDArray[np.float64]:
         """The best guess ``(n, classes)`` at the victim's probabilities, each row summing to 1.
 
@@ -196,11 +212,7 @@ class Transcript:
 
     def all_answers(self) -> Answers:
         """Every answer so far, as one ``Answers`` of n rows."""
-        labels = [a.labels for a in self.answers if a.labels is not None]
-        scores = [a.scores for a in self.answers if a.scores is not None]
-        return Answers(
-            labels=np.concatenate(labels) if labels else None, scores=np.concatenate(scores) if scores else None
-        )
+        return Answers.joined(self.answers)
 
 
 class Oracle(ABC):
@@ -239,6 +251,14 @@ class Oracle(ABC):
         if self.transcript is not None:
             self.transcript.record(x, answers)
         return answers
+
+    @final
+    def ask(self, queries: Any, *, batch: int = 1024) -> Answers:
+        """``query`` in batches of at most ``batch`` inputs; all answers in order."""
+        x = as_array(queries)
+        if len(x) == 0:
+            return self.query(x)
+        return Answers.joined([self.query(x[start : start + batch]) for start in range(0, len(x), batch)])
 
     @final
     def limited(self, limit: int, *, keep_transcript: bool = False) -> Oracle:

@@ -12,13 +12,15 @@ do nothing but store keyword parameters, whose defaults are the paper's::
 from __future__ import annotations
 
 import dataclasses
+import types
+import typing
 from abc import ABC
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from stealproof.errors import UnknownName
+from stealproof.errors import InputError, UnknownName
 
 
 class Stage(StrEnum):
@@ -57,12 +59,20 @@ class System(ABC):
 
     @classmethod
     def make(cls, parameters: Mapping[str, Any] | None = None) -> Any:
-        """An instance with these constructor parameters; an unknown one is an ``UnknownName``."""
+        """An instance with these constructor parameters.
+
+        Raises:
+            UnknownName: a parameter that the constructor does not have.
+            InputError: a value of another type than the parameter's annotation.
+        """
         given = dict(parameters or {})
         known = [field.name for field in dataclasses.fields(cls) if field.init]  # type: ignore[arg-type]
-        for key in given:
+        hints = typing.get_type_hints(cls) if given else {}
+        for key, value in given.items():
             if key not in known:
                 raise UnknownName.among(f"parameter of {cls.name()}", key, known)
+            if not _fits(value, hints[key]):
+                raise InputError(f"parameter {key} of {cls.name()} must be {_in_words(hints[key])}, got {value!r}")
         return cls(**given)
 
     def parameters(self) -> dict[str, Any]:
@@ -76,3 +86,27 @@ class System(ABC):
     def describe(self) -> dict[str, Any]:
         """Name and parameters, as they enter result cards and cache keys."""
         return {"name": self.name(), "parameters": self.parameters()}
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether ``value`` may stand where ``hint`` is annotated; annotations that can't be checked admit everything."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, argument) for argument in arguments)
+    if origin is typing.Literal:
+        return value in arguments
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_fits(item, arguments[0]) for item in value)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if isinstance(hint, type) and origin is None:
+        return isinstance(value, hint)
+    return True
+
+
+def _in_words(hint: Any) -> str:
+    if typing.get_origin(hint) is typing.Literal:
+        return "one of " + ", ".join(map(repr, typing.get_args(hint)))
+    return getattr(hint, "__name__", None) or str(hint)

@@ -32,9 +32,10 @@ class ModuleOracle(Oracle):
             raise InputError(f"a local network answers labels, probabilities or logits, not {self.access}")
         self._model = model.eval()
         self._batch = batch
-        parameter = next(model.parameters(), None)
-        self._device = torch.device("cpu") if parameter is None else parameter.device
-        self._dtype = torch.float32 if parameter is None else parameter.dtype
+        # A recovered tree has no parameters, but its thresholds are buffers of the precision that it wants.
+        weights = [t for t in (*model.parameters(), *model.buffers()) if t.is_floating_point()]
+        self._device = weights[0].device if weights else torch.device("cpu")
+        self._dtype = weights[0].dtype if weights else torch.float32
 
     def _answer(self, queries: NDArray[Any]) -> Answers:
         logits: list[NDArray[Any]] = []

@@ -56,14 +56,7 @@ class Theft:
 
     def ask(self, x: Any, *, batch: int = 1024) -> Answers:
         """Query the victim in batches and return all answers in order."""
-        rows = as_array(x)
-        parts = [self.oracle.query(rows[start : start + batch]) for start in range(0, len(rows), batch)]
-        labels = [part.labels for part in parts if part.labels is not None]
-        scores = [part.scores for part in parts if part.scores is not None]
-        return Answers(
-            labels=np.concatenate(labels) if labels else None,
-            scores=np.concatenate(scores) if scores else None,
-        )
+        return self.oracle.ask(x, batch=batch)
 
     def soft_targets(self, answers: Answers) -> NDArray[np.float64]:
         """Training targets ``(n, classes)``: the best guess at the victim's probabilities."""

@@ -1,0 +1,1 @@
+"""The audit: one report that answers the five questions for one model."""

@@ -1,0 +1,39 @@
+"""Fixtures that many tests share: one thread, a small real data set, a victim trained on it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+if TYPE_CHECKING:
+    from stealproof.roles.dataset import Dataset
+    from stealproof.training.trained import Trained
+
+# Two threads that wait for each other on a busy core cost many times the work itself.
+torch.set_num_threads(1)
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+if "STEALPROOF_DATA" not in os.environ and SHARED.is_dir():
+    os.environ["STEALPROOF_DATA"] = str(SHARED)
+
+
+@pytest.fixture(scope="session")
+def digits() -> Dataset:
+    """scikit-learn's digits: 1,797 images of 8x8 in ten classes."""
+    from stealproof.inputs.data import open_data
+
+    return open_data("digits")
+
+
+@pytest.fixture(scope="session")
+def digits_victim(digits: Dataset) -> Trained:
+    """A small network trained on the owner's part of digits."""
+    from stealproof.models.mlp import Mlp
+    from stealproof.training.recipe import Recipe
+    from stealproof.training.trained import train
+
+    return train(Mlp(width=64), digits, recipe=Recipe(epochs=30, batch=64), seed=0)
