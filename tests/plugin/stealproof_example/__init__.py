@@ -1,0 +1,1 @@
+"""A third-party package of systems for stealproof."""

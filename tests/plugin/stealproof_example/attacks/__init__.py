@@ -1,0 +1,1 @@
+"""Attacks of the example package."""
