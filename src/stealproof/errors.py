@@ -10,6 +10,7 @@
     │   └── MissingExtra                2   an optional dependency is not installed
     ├── BudgetExceeded                  2   the query budget does not cover the queries
     ├── OracleUnavailable               2   a remote oracle is down, slow, refuses, or answers nonsense
+    ├── QueryRefused                    2   a guard of the API gave this client no answer
     ├── IncompatibleDefenses            2   two protections cannot share a stage of training
     ├── StorageError                    2   a result could not be written (full disk, no permission)
     └── EvidenceError                   3   a claim, dossier or verdict that does not check out
@@ -77,6 +78,21 @@ class BudgetExceeded(StealproofError):
 
 class OracleUnavailable(StealproofError):
     """A remote oracle that is down, too slow, refuses, or answers what it must not."""
+
+
+class QueryRefused(StealproofError):
+    """A guard of the API that gave a client no answer; the queries stay counted."""
+
+    retry_after: float | None = None
+    """Seconds after which the client may try again; None for never."""
+
+    @classmethod
+    def by(cls, guard: str, client: str, reason: str, retry_after: float | None) -> QueryRefused:
+        """The refusal that ``guard`` gave to ``client``."""
+        advice = "ask as another client" if retry_after is None else f"try again after {retry_after:g} s"
+        error = cls(f"{guard} refused the queries of {client}: {reason}; {advice}")
+        error.retry_after = retry_after
+        return error
 
 
 class IncompatibleDefenses(StealproofError):
