@@ -52,6 +52,8 @@ class Dataset:
     """Names of the columns of tabular data, after encoding."""
     sensitive: Mapping[str, Mapping[str, torch.Tensor]] = field(default_factory=dict)
     """Part name -> attribute name -> ``(n,)`` int64, for example sex or race."""
+    description: Mapping[str, Any] = field(default_factory=dict)
+    """Name, parameters and, for own files, their SHA-256, in JSON types: what enters cache keys and cards."""
 
     @property
     def train(self) -> Part:
@@ -143,6 +145,7 @@ class DatasetLoader(System):
             parts=parts,
             columns=raw.columns,
             sensitive={part: values for part, values in sensitive.items() if values},
+            description=self.describe(),
         )
 
     @abstractmethod
