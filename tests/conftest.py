@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 import torch
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 # Two threads that wait for each other on a busy core cost many times the work itself.
 torch.set_num_threads(1)
+
+# The same examples on every run, and no deadline: a busy machine is no defect.
+hypothesis.settings.register_profile("stealproof", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("stealproof")
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 if "STEALPROOF_DATA" not in os.environ and SHARED.is_dir():

@@ -40,6 +40,10 @@ class Answer(StrEnum):
     IMAGE = "image"
 
 
+SCORED = frozenset({Answer.TOP_K, Answer.PROBABILITIES, Answer.LOGITS})
+"""Kinds of answers that hold a score for each class."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
     """What the answers of an oracle contain."""
@@ -94,6 +98,8 @@ class Domain:
             raise InvalidData(f"expected queries of a numeric dtype, got {x.dtype}")
         if x.dtype.kind != "f":
             x = x.astype(np.float32)
+        if np.isinf(x).any():
+            raise InvalidData("queries contain infinite values; replace them by the largest legal value")
         missing = np.isnan(x)
         if missing.any():
             if not incomplete:
@@ -155,7 +161,7 @@ class Answers:
             shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
             return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
         withheld = np.isnan(scores)
-        shown = np.where(withheld, 0.0, scores)
+        shown = np.where(withheld, 0.0, np.clip(scores, 0.0, None))
         rest = np.clip(1.0 - shown.sum(axis=1, keepdims=True), 0.0, None)
         filled = np.where(withheld, rest / np.maximum(withheld.sum(axis=1, keepdims=True), 1), shown)
         total = filled.sum(axis=1, keepdims=True)
@@ -186,9 +192,7 @@ class Budget:
         """Count ``queries``; raise ``BudgetExceeded``, counting nothing, when they are more than what remains."""
         remaining = self.remaining
         if remaining is not None and queries > remaining:
-            raise BudgetExceeded(
-                f"{queries} queries asked, {remaining} left of the budget of {self.limit}; raise the budget"
-            )
+            raise BudgetExceeded(f"{queries} queries asked, {remaining} left of the budget; raise it or ask less")
         self.spent += queries
         if self.parent is not None:
             self.parent.spend(queries)
@@ -304,6 +308,8 @@ def check_answers(answers: Answers, *, count: int, classes: int, access: Access)
     if labels is not None and (labels.min() < 0 or labels.max() >= classes):
         raise OracleUnavailable(f"expected labels in 0..{classes - 1}, got {labels.min()}..{labels.max()}")
     if scores is None:
+        if access.answer in SCORED:
+            raise OracleUnavailable(f"expected {access}, got labels only; declare the access as labels")
         return
     if scores.shape != (count, classes):
         raise OracleUnavailable(f"expected scores of shape ({count}, {classes}), got {scores.shape}")
@@ -316,6 +322,11 @@ def check_answers(answers: Answers, *, count: int, classes: int, access: Access)
 
 def check_simplex(scores: NDArray[Any], *, access: Access) -> None:
     """Raise ``OracleUnavailable`` unless each row of ``scores`` is a probability vector, up to rounding and top-k."""
+    if access.answer is Answer.TOP_K:
+        counts = (~np.isnan(scores)).sum(axis=1)
+        most = scores.shape[1] if access.top_k is None else access.top_k
+        if counts.min() < 1 or counts.max() > most:
+            raise OracleUnavailable(f"expected 1 to {most} scores a row, got {counts.min()}..{counts.max()}")
     shown = scores if access.answer is Answer.TOP_K else np.where(np.isnan(scores), -1.0, scores)
     if np.nanmin(shown) < -SIMPLEX_TOLERANCE or np.nanmax(shown) > 1 + SIMPLEX_TOLERANCE:
         raise OracleUnavailable(
