@@ -36,11 +36,12 @@ class LeNet(NetworkFamily):
         final = ((height - 2) // 2 - 2) // 2 * (((width - 2) // 2 - 2) // 2)
         model = torch.nn.Sequential(
             torch.nn.Conv2d(channels, self.width, 3),
-            torch.nn.ReLU(),
+            # Pooling before the ReLU is the same function as after it, at a quarter of the ReLU's work.
             torch.nn.MaxPool2d(2),
+            torch.nn.ReLU(),
             torch.nn.Conv2d(self.width, 2 * self.width, 3),
-            torch.nn.ReLU(),
             torch.nn.MaxPool2d(2),
+            torch.nn.ReLU(),
             torch.nn.Flatten(),
             torch.nn.Linear(2 * self.width * final, self.hidden),
             torch.nn.ReLU(),
