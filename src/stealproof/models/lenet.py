@@ -28,7 +28,7 @@ class LeNet(NetworkFamily):
     """Channels of the first convolution; the second has twice as many."""
     hidden: int = 128
 
-    def build(self, shape: tuple[int, ...], classes: int, generator: torch.Generator) -> torch.nn.Module:
+    def _build(self, shape: tuple[int, ...], classes: int, generator: torch.Generator) -> torch.nn.Module:
         """A network for images ``(n, channels, height, width)`` of at least 12x12."""
         if len(shape) != 3 or min(shape[1:]) < 12:
             raise InvalidData(f"lenet wants images (channels, height, width) of at least 12x12, got {shape}")

@@ -25,7 +25,7 @@ class Mlp(NetworkFamily):
     width: int = 128
     depth: int = 1
 
-    def build(self, shape: tuple[int, ...], classes: int, generator: torch.Generator) -> torch.nn.Module:
+    def _build(self, shape: tuple[int, ...], classes: int, generator: torch.Generator) -> torch.nn.Module:
         """Linear and ReLU layers on the flattened input; 784-128-10 has 101,770 parameters."""
         layers: list[torch.nn.Module] = [torch.nn.Flatten()]
         inputs = int(torch.Size(shape).numel())
