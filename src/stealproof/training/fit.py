@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
+import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch.nn import functional
 
 from stealproof import seeds
-from stealproof.errors import InvalidData
+from stealproof.errors import InputError, InvalidData
 from stealproof.roles.architecture import NetworkFamily
 from stealproof.roles.dataset import Part
 from stealproof.roles.training_defense import check_composition
+from stealproof.training._batches import Batches
+from stealproof.training._checkpoint import Checkpoint, fingerprint
+from stealproof.training._optimizers import make_optimizer, set_rate
+from stealproof.training._placement import place
 from stealproof.training.recipe import Recipe
 from stealproof.training.suited import suited_recipe
+
+REPORT_SECONDS = 0.2
+"""Time between two calls of ``progress``."""
 
 
 def fit(
@@ -28,61 +38,122 @@ def fit(
     seed: int = 0,
     progress: Callable[[str, float], None] | None = None,
     start: torch.nn.Module | None = None,
+    checkpoint: Path | None = None,
 ) -> torch.nn.Module:
-    """Train one network and return it in evaluation mode, on the CPU. Same arguments, same weights (CPU).
+    """Train one network and return it in evaluation mode, on the CPU.
 
-    ``start`` is a network to go on from instead of a new one; it is not changed.
+    The same arguments give the same bytes on the same CPU, whether or not the run was interrupted and resumed. A GPU
+    is used when torch sees one.
+
+    Args:
+        architecture: the family to build; not built when ``start`` is given.
+        data: inputs ``(n, *shape)`` of any float dtype, with labels ``(n,)`` or distributions ``(n, classes)``.
+        classes: number of classes.
+        protections: training defenses and watermarks; their hooks are called in this order.
+        recipe: hyper-parameters; None for those that were measured to suit the family and the number of rows.
+        seed: weights, order of the batches and the protections' choices follow from it.
+        progress: called a few times a second with what is being done and the finished share, 0 to 1.
+        start: a network to go on from instead of a new one; it is not changed.
+        checkpoint: a file that holds the state of the unfinished run: written at intervals, resumed from when it
+            exists, deleted at the end.
+
+    Raises:
+        InvalidData: empty data, or targets that do not fit.
+        InputError: training diverged, or the checkpoint belongs to another run.
+        IncompatibleDefenses: two protections that can't share a stage.
     """
     check_composition(protections)
-    if len(data) == 0:
-        raise InvalidData("expected at least 1 row to train on, got none")
+    check_training_data(data, classes)
     recipe = recipe or suited_recipe(architecture, len(data))
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    dtype = torch.float64 if recipe.precision == "float64" else torch.float32
     if start is None:
         model = architecture.build(tuple(data.x.shape[1:]), classes, seeds.generator(seed, "weights"))
     else:
         model = copy.deepcopy(start)
-    model = model.to(device=device, dtype=dtype)
-    targets = data.y.to(device=device, dtype=dtype if data.y.is_floating_point() else torch.int64)
-    data = Part(x=data.x.to(device=device, dtype=dtype), y=targets)
     for protection in protections:
         data = protection.prepare(data, seeds.generator(seed, "prepare", protection.name()))
-    batches_per_epoch = -(-len(data) // recipe.batch)
-    steps = max(1, round(recipe.epochs * batches_per_epoch))
-    optimizer = torch.optim.SGD(
-        model.parameters(),
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        nesterov=True,
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=steps)
-    order_generator = seeds.generator(seed, "order")
-    hook_generator = seeds.generator(seed, "hooks")
-    model.train()
-    order = torch.empty(0, dtype=torch.long)
-    for step in range(steps):
-        place = step % batches_per_epoch
-        if place == 0:
-            order = torch.randperm(len(data), generator=order_generator)
-        batch = data.take(order[place * recipe.batch : (place + 1) * recipe.batch].to(device))
-        for protection in protections:
-            batch = protection.perturb(model, batch, hook_generator)
-        optimizer.zero_grad(set_to_none=True)
-        if not any(protection.privatize(model, batch, hook_generator) for protection in protections):
-            logits = model(batch.x)
-            loss = functional.cross_entropy(logits, batch.y, label_smoothing=recipe.label_smoothing)
+    placement = place(model, recipe)
+    model, data = placement.model(model), placement.data(data)
+    optimizer = make_optimizer(model, recipe)
+    batches = Batches(len(data), recipe, seed)
+    report = _reporter(progress)
+    # Layers such as dropout know no other randomness than the global generator, so it is lent to them and given back.
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seeds.derive(seed, "layers"))
+        hook_generator = seeds.generator(seed, "hooks")
+        generators = {"hooks": hook_generator, "layers": _global_generator(placement.device)}
+        saved = Checkpoint(checkpoint, model, optimizer, generators)
+        if checkpoint is not None:
+            saved.describe(
+                architecture=architecture.describe(),
+                protections=[protection.describe() for protection in protections],
+                recipe=dataclasses.asdict(recipe),
+                seed=seed,
+                data=fingerprint(data.x, data.y),
+                start=None if start is None else fingerprint(*start.state_dict().values()),
+            )
+        model.train()
+        for step in range(saved.resume(), batches.steps):
+            batch = data.take(batches.at(step).to(placement.device))
             for protection in protections:
-                term = protection.penalty(model, batch, logits)
-                if term is not None:
-                    loss = loss + term
-            loss.backward()
-        optimizer.step()
-        schedule.step()
-        if progress is not None and place == 0:
-            progress("training", step / steps)
+                batch = protection.perturb(model, batch, hook_generator)
+            set_rate(optimizer, recipe, step, batches.steps)
+            optimizer.zero_grad(set_to_none=True)
+            if not any(protection.privatize(model, batch, hook_generator) for protection in protections):
+                with placement.computing():
+                    logits = model(batch.x)
+                logits = logits.to(placement.dtype)
+                loss = functional.cross_entropy(logits, batch.y, label_smoothing=recipe.label_smoothing)
+                for protection in protections:
+                    term = protection.penalty(model, batch, logits)
+                    if term is not None:
+                        loss = loss + term
+                if not loss.isfinite():
+                    raise diverged(step, batches.steps, recipe)
+                loss.backward()
+            optimizer.step()
+            report((step + 1) / batches.steps)
+            saved.save_if_due(step + 1)
     model.eval()
     for protection in protections:
         model = protection.finish(model, data, seeds.generator(seed, "finish", protection.name()))
-    return model.cpu().eval()
+    if not all(bool(weight.isfinite().all()) for weight in model.parameters()):
+        raise diverged(batches.steps, batches.steps, recipe)
+    saved.remove()
+    return model.cpu().to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload,no-any-return]
+
+
+def check_training_data(data: Part, classes: int) -> None:
+    """Raise ``InvalidData`` unless there is a row, and every row has a label below ``classes`` or a distribution."""
+    n = len(data)
+    if n == 0:
+        raise InvalidData("expected at least 1 row to train on, got none")
+    if data.y.shape not in ((n,), (n, classes)):
+        raise InvalidData(f"expected targets of shape ({n},) or ({n}, {classes}), got {tuple(data.y.shape)}")
+    if data.y.ndim == 1 and (int(data.y.min()) < 0 or int(data.y.max()) >= classes):
+        raise InvalidData(f"expected labels in 0..{classes - 1}, got {int(data.y.min())}..{int(data.y.max())}")
+
+
+def diverged(step: int, steps: int, recipe: Recipe) -> InputError:
+    """The error of a run whose loss or weights are no longer finite."""
+    return InputError(
+        f"training diverged at step {step} of {steps}: the loss is no longer finite;"
+        f" lower learning_rate (now {recipe.learning_rate:g})"
+    )
+
+
+def _global_generator(device: torch.device) -> torch.Generator:
+    return torch.default_generator if device.type == "cpu" else torch.cuda.default_generators[device.index or 0]
+
+
+def _reporter(progress: Callable[[str, float], None] | None) -> Callable[[float], None]:
+    """A function of the finished share that calls ``progress`` now and then."""
+    reported = float("-inf")
+
+    def report(share: float) -> None:
+        nonlocal reported
+        now = time.monotonic()
+        if progress is not None and (share >= 1 or now - reported >= REPORT_SECONDS):
+            progress("training", share)
+            reported = now
+
+    return report

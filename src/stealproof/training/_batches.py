@@ -1,0 +1,38 @@
+"""Which rows each step of a training run sees."""
+
+from __future__ import annotations
+
+import torch
+
+from stealproof import seeds
+from stealproof.training.recipe import Recipe
+
+
+class Batches:
+    """The rows of every step: each epoch a new permutation, which depends on seed and epoch alone.
+
+    So a resumed run, or one of many models, sees the same batches without having drawn the earlier ones.
+    """
+
+    def __init__(self, rows: int, recipe: Recipe, seed: int) -> None:
+        """``rows`` is the number of training rows."""
+        self._rows = rows
+        self._batch = recipe.batch
+        self._seed = seed
+        self._epoch = -1
+        self._parts: tuple[torch.Tensor, ...] = ()
+        # A last batch of one row would have no variance for a batch normalisation; it joins the one before.
+        self.per_epoch = max(1, -(-rows // self._batch) - (rows % self._batch == 1 and rows > 1))
+        self.steps = max(1, round(recipe.epochs * self.per_epoch))
+
+    def at(self, step: int) -> torch.Tensor:
+        """Row numbers ``(b,)`` of this step, int64, on the CPU."""
+        epoch, place = divmod(step, self.per_epoch)
+        if epoch != self._epoch:
+            order = torch.randperm(self._rows, generator=seeds.generator(self._seed, "order", epoch))
+            if self._rows == 1:
+                # Twice the only row: the same mean, and a batch normalisation can work with it.
+                order = order.repeat(2)
+            cuts = [number * self._batch for number in range(1, self.per_epoch)]
+            self._parts, self._epoch = order.tensor_split(cuts), epoch
+        return self._parts[place]
