@@ -29,12 +29,14 @@ class Official:
     folder: str
     """Sub-folder of ``STEALPROOF_DATA`` and of the cache; the data set's name."""
     url: str
-    """Where the files are published; a file's own address is ``url`` + its name unless ``archive`` is set."""
+    """Where the files are published, up to their names; empty when they are only on the user's machine."""
     sha256: Mapping[str, str]
     """File name -> SHA-256 of its bytes; an empty hash means that the reader checks the content itself."""
+    also: Mapping[str, str] = field(default_factory=dict)
+    """File name -> SHA-256 of a redacted copy that is as good, because the columns that are read are the same."""
     archive: str = ""
     """Name of the .tar.gz at ``url`` that holds the files, when they are not published one by one."""
-    md5_of_archive: str = field(default="")
+    md5_of_archive: str = ""
     """MD5 that the publisher gives for the archive."""
 
     def path(self, name: str) -> Path:
@@ -49,11 +51,13 @@ class Official:
         if found is None:
             found = self._fetch(name, candidates)
         expected = self.sha256[name]
-        if expected and (got := _digest(found, found.stat().st_mtime_ns, found.stat().st_size)) != expected:
-            raise InvalidData(
-                f"{found} is not the official file: expected SHA-256 {expected[:16]}..., got {got[:16]}...;"
-                f" delete it and fetch it again from {self._address(name)}"
-            )
+        if expected:
+            got = _digest(found, found.stat().st_mtime_ns, found.stat().st_size)
+            if got not in (expected, self.also.get(name)):
+                raise InvalidData(
+                    f"{found} is not the official file: expected SHA-256 {expected[:16]}..., got {got[:16]}...;"
+                    f" replace it{f' by {self._address(name)}' if self.url else ''}"
+                )
         return found
 
     def _address(self, name: str) -> str:
@@ -62,6 +66,11 @@ class Official:
     def _fetch(self, name: str, candidates: list[Path]) -> Path:
         import pooch
 
+        if not self.url:
+            raise MissingData(
+                f"the file {name} of {self.folder} is not on this machine and is not published;"
+                f" put it at {candidates[0]}, or set {VARIABLE} to a folder that has {self.folder}/{name}"
+            )
         logging.getLogger("pooch").setLevel(logging.ERROR)
         target = cache_folder() / self.folder / name
         downloader = pooch.HTTPDownloader(progressbar=False, timeout=DOWNLOAD_SECONDS)
