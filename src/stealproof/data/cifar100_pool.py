@@ -71,6 +71,6 @@ class Cifar100Pool(DatasetLoader):
             names = [row["class"] for row in csv.DictReader(file, delimiter="\t")]
         if len(names) != len(images):
             raise InvalidData(f"{index} names {len(names)} images, expected {len(images)}")
-        classes, y = np.unique(names, return_inverse=True)
+        classes, codes = np.unique(names, return_inverse=True)
         x = scaled(images.transpose(0, 3, 1, 2), size=self.size, grey=self.grey)
-        return Raw(x=x, y=torch.from_numpy(y.astype(np.int64)), classes=len(classes), domain=image_domain(x))
+        return Raw(x=x, y=torch.from_numpy(codes.astype(np.int64)), classes=len(classes), domain=image_domain(x))

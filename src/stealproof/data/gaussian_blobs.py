@@ -25,7 +25,9 @@ class GaussianBlobs(DatasetLoader):
         year=2016,
         url="https://arxiv.org/abs/1609.02943",
     )
-    departure = "the paper's Blobs have 2 columns and 3 classes; ours has any number, so that cost can be drawn against it"
+    departure = (
+        "the paper's Blobs have 2 columns and 3 classes; ours has any number, so that cost can be drawn against it"
+    )
     dimensions: int = 30
     """Columns; at least 1."""
     classes: int = 2

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, final
 
-import numpy as np
-
 from stealproof import seeds
 from stealproof.errors import InvalidData
 from stealproof.oracle import Domain
@@ -85,11 +83,16 @@ class Raw:
     y: torch.Tensor
     test_x: torch.Tensor | None = None
     test_y: torch.Tensor | None = None
+    pool_x: torch.Tensor | None = None
+    pool_y: torch.Tensor | None = None
     classes: int
+    """Number of classes; 1 means that the rows have no labels, so that all of them are the thief's."""
     domain: Domain
     columns: tuple[str, ...] = ()
     sensitive: Mapping[str, torch.Tensor] = field(default_factory=dict)
     test_sensitive: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """What the reader wants to add to the description, in JSON types: hashes of own files, encodings of columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,37 +119,44 @@ class DatasetLoader(System):
             if not 0 <= value <= 1:
                 raise InvalidData(f"{name} must lie between 0 and 1, got {value}")
         raw = self._read()
-        check_rows(raw.x, raw.y, classes=raw.classes, domain=raw.domain, name=self.name())
-        order = seeds.rng(self.split_seed, "split", self.name()).permutation(len(raw.x))
-        parts: dict[str, Part] = {}
-        sensitive: dict[str, dict[str, Any]] = {}
-
-        def add(part: str, rows: np.ndarray[Any, Any]) -> None:
-            if len(rows):
-                parts[part] = Part(x=raw.x[rows], y=raw.y[rows])
-                sensitive[part] = {key: values[rows] for key, values in raw.sensitive.items()}
-
-        if raw.test_x is not None and raw.test_y is not None:
-            check_rows(raw.test_x, raw.test_y, classes=raw.classes, domain=raw.domain, name=f"{self.name()} test")
-        elif self.pool_fraction < 1:
-            held_out = round(len(order) * self.test_fraction)
-            add("test", order[:held_out])
-            order = order[held_out:]
-        pool_rows = round(len(order) * self.pool_fraction)
-        add("train", order[pool_rows:])
-        add("pool", order[:pool_rows])
-        if raw.test_x is not None and raw.test_y is not None:
-            parts["test"] = Part(x=raw.test_x, y=raw.test_y)
-            sensitive["test"] = dict(raw.test_sensitive)
+        named = {"": (raw.x, raw.y), "test": (raw.test_x, raw.test_y), "pool": (raw.pool_x, raw.pool_y)}
+        given = {name: Part(x=x, y=y) for name, (x, y) in named.items() if x is not None and y is not None}
+        for name, part in given.items():
+            title = f"{self.title()} {name}".strip()
+            # A foreign pool keeps its own classes, so only its inputs are held against the domain.
+            classes = max(raw.classes, int(part.y.max()) + 1) if name == "pool" and len(part) else raw.classes
+            check_rows(part.x, part.y, classes=classes, domain=raw.domain, name=title)
+        parts, sensitive = self._cut(raw)
         return Dataset(
-            name=self.name(),
+            name=self.title(),
             classes=raw.classes,
             domain=raw.domain,
-            parts=parts,
+            parts=parts | {name: part for name, part in given.items() if name},
             columns=raw.columns,
             sensitive={part: values for part, values in sensitive.items() if values},
-            description=self.describe(),
+            description=self.describe() | dict(raw.notes),
         )
+
+    def _cut(self, raw: Raw) -> tuple[dict[str, Part], dict[str, Mapping[str, torch.Tensor]]]:
+        """Deal the training rows out to the parts that have no rows of their own."""
+        order = seeds.rng(self.split_seed, "split", self.title()).permutation(len(raw.x))
+        pool_fraction = self.pool_fraction if raw.classes > 1 else 1.0
+        held_out = round(len(order) * self.test_fraction) if raw.test_x is None and pool_fraction < 1 else 0
+        pooled = round((len(order) - held_out) * pool_fraction) if raw.pool_x is None else 0
+        cuts = {
+            "test": order[:held_out],
+            "pool": order[held_out : held_out + pooled],
+            "train": order[held_out + pooled :],
+        }
+        parts = {name: Part(x=raw.x[rows], y=raw.y[rows]) for name, rows in cuts.items() if len(rows)}
+        sensitive: dict[str, Mapping[str, torch.Tensor]] = {
+            name: {key: values[cuts[name]] for key, values in raw.sensitive.items()} for name in parts
+        }
+        return parts, sensitive | ({"test": raw.test_sensitive} if raw.test_sensitive else {})
+
+    def title(self) -> str:
+        """What the data set is called in messages and result cards."""
+        return self.name()
 
     @abstractmethod
     def _read(self) -> Raw:
