@@ -1,0 +1,144 @@
+"""``stealproof study``: run a TOML file of experiments, see how far it is, print its results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stealproof.cli._options import json_option, print_json, progress_bar, say
+
+if TYPE_CHECKING:
+    from stealproof.studies.run import Outcome
+    from stealproof.studies.study import Study
+
+seeds_option = click.option("--seeds", type=click.IntRange(min=1), help="Seeds 0 to N-1 instead of the study's own.")
+workers_option = click.option(
+    "--workers", type=click.IntRange(min=1), help="Processes, one thread each.  [default: as many as cores]"
+)
+fresh_option = click.option("--fresh", is_flag=True, help="Compute again what is stored.")
+
+
+@click.group("study")
+def command() -> None:
+    """Run experiments over many combinations and seeds; finished cells are kept, and a second run goes on.
+
+    STUDY is a .toml file or the name of one that comes with stealproof (`stealproof reproduce` lists them).
+    """
+
+
+@command.command("run")
+@click.argument("study")
+@seeds_option
+@workers_option
+@fresh_option
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Also write the cards to this JSON file.")
+@json_option
+@click.pass_context
+def run(
+    context: click.Context,
+    study: str,
+    seeds: int | None,
+    workers: int | None,
+    fresh: bool,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Compute what is not stored yet, and print the result cards."""
+    outcome = compute(opened(study, seeds), workers=workers, fresh=fresh)
+    cards = [card.as_dict() for card in outcome.cards]
+    if out is not None:
+        from stealproof.studies.cards import write_cards
+
+        write_cards(out, cards)
+    show(outcome.study, cards, as_json=as_json)
+    context.exit(1 if outcome.failures else 0)
+
+
+@command.command("status")
+@click.argument("study")
+@seeds_option
+@json_option
+def status(study: str, seeds: int | None, as_json: bool) -> None:
+    """How many cells are stored, and which combinations still need some."""
+    from stealproof.studies.run import load
+    from stealproof.studies.store import Store
+    from stealproof.studies.study import described
+
+    opened_study, store = opened(study, seeds), Store()
+    cells = opened_study.cells()
+    missing = [cell for cell in cells if load(cell, store) is None]
+    if as_json:
+        print_json(
+            {
+                "study": opened_study.name,
+                "cells": len(cells),
+                "stored": len(cells) - len(missing),
+                "missing": [{"arguments": dict(cell.arguments), "seed": cell.seed} for cell in missing],
+            }
+        )
+        return
+    click.echo(f"{opened_study.name}: {len(cells) - len(missing)} of {len(cells)} cells are stored in {store.folder}")
+    for cell in missing:
+        click.echo(f"  missing: {', '.join([*described(cell.arguments), f'seed={cell.seed}'])}")
+
+
+@command.command("table")
+@click.argument("study")
+@seeds_option
+@click.option("-m", "--measure", "measures", multiple=True, help="Show this measure only. Repeatable.")
+@json_option
+def table(study: str, seeds: int | None, measures: tuple[str, ...], as_json: bool) -> None:
+    """Print the stored results without computing anything."""
+    from stealproof.studies.cards import make_cards
+    from stealproof.studies.run import load
+    from stealproof.studies.store import Store
+
+    opened_study, store = opened(study, seeds), Store()
+    found = [load(cell, store) for cell in opened_study.cells()]
+    cards = [card.as_dict() for card in make_cards(opened_study, [result for result in found if result is not None])]
+    show(opened_study, cards, as_json=as_json, measures=measures)
+
+
+def opened(spec: str, seeds: int | None) -> Study:
+    """The study that ``spec`` names, with so many seeds where a number is given."""
+    from stealproof.studies.library import find
+
+    study = find(spec)
+    return study if seeds is None else study.seeded(seeds)
+
+
+def compute(study: Study, *, workers: int | None, fresh: bool) -> Outcome:
+    """Run ``study`` with progress on stderr; failures are told there, too."""
+    from stealproof.studies.executor import cores, local
+    from stealproof.studies.run import run_study
+
+    executor = local(workers or cores(), len(study.combinations) * len(study.seeds))
+    with progress_bar() as progress:
+        outcome = run_study(study, executor=executor, progress=progress, fresh=fresh)
+    for failure in outcome.failures:
+        say(f"failed: {failure.cell}: {failure.reason}")
+        if failure.trace:
+            say(failure.trace)
+    total = len(study.combinations) * len(study.seeds)
+    say(
+        f"{study.name}: {outcome.computed} cells computed, {len(outcome.results) - outcome.computed} were stored,"
+        f" {len(outcome.failures)} of {total} failed"
+    )
+    return outcome
+
+
+def show(study: Study, cards: list[dict[str, Any]], *, as_json: bool, measures: tuple[str, ...] = ()) -> None:
+    """Print cards: JSON, or a table of the measures and one of the expectations."""
+    from stealproof.reports.tables import cards_table, expectations_table, tally
+
+    if as_json:
+        print_json(cards)
+        return
+    if not cards:
+        click.echo(f"{study.name}: nothing is stored yet; run: stealproof study run {study.name}")
+        return
+    click.echo(cards_table(cards, measures or study.show))
+    if study.expectations:
+        click.echo(f"\n{expectations_table(cards)}\n\nexpectations: {tally(cards)}")

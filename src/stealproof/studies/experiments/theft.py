@@ -1,0 +1,178 @@
+"""Theft: one attack steals one victim under one budget; how close does the surrogate come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from stealproof import catalog, seeds
+from stealproof.attacks.outcome import UNIFORM, Examiner
+from stealproof.errors import InputError
+from stealproof.inputs.oracle import narrow, open_oracle, parse_access
+from stealproof.measures.estimate import Estimate
+from stealproof.oracle import Oracle
+from stealproof.roles.architecture import NetworkFamily
+from stealproof.roles.dataset import Dataset
+from stealproof.roles.experiment import Experiment
+from stealproof.roles.extraction import Extraction
+from stealproof.roles.risk import Measurement
+from stealproof.studies.study import concerning, thawed
+from stealproof.studies.workshop import Workshop, adapted
+from stealproof.training.recipe import Recipe
+from stealproof.training.suited import suited_network, suited_recipe
+
+Table = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Theft(Experiment):
+    """Train (or open) a victim, steal it, examine the surrogate on held-out and on uniform inputs."""
+
+    measures: ClassVar[Mapping[str, str]] = {
+        "accuracy": "share of held-out labels that the surrogate predicts; 1 is best for the thief",
+        "victim_accuracy": "the same of the victim",
+        "relative_accuracy": "accuracy over victim_accuracy; 1 is as good as the victim",
+        "fidelity": "share of held-out inputs on which surrogate and victim agree; 1 is always",
+        "kl": "mean KL(victim || surrogate) on held-out inputs, nats; 0 is equal",
+        "tv": "mean total variation between their probabilities on held-out inputs; 0 is equal, 1 is disjoint",
+        "tv_max": "the largest total variation on held-out inputs",
+        "uniform_fidelity": "fidelity on uniform inputs",
+        "uniform_kl": "kl on uniform inputs",
+        "uniform_tv": "tv on uniform inputs",
+        "uniform_tv_max": "tv_max on uniform inputs",
+        "queries": "inputs that were sent to the victim",
+        "cpu_seconds": "processor time of the attack, a local victim's answers included",
+    }
+
+    data: str = "digits"
+    """The victim's data set: a catalog name or what else ``stealproof train --data`` takes."""
+    data_parameters: Table = field(default_factory=dict)
+    """Of the data set."""
+    victim: str = ""
+    """Catalog name of the victim's family; empty for the network that suits the data."""
+    victim_parameters: Table = field(default_factory=dict)
+    """Of the victim's family."""
+    victim_recipe: Table = field(default_factory=dict)
+    """Fields that replace those of the victim's measured default recipe."""
+    victim_seed: int | None = None
+    """Seed of the victim's training; None for the cell's own seed, so that intervals cover victims, too."""
+    target: str = ""
+    """Instead of a victim that is trained: a model file, URL or function of your own."""
+    access: str = "probabilities"
+    """What the thief sees: ``labels``, ``top-3``, ``probabilities``, ``probabilities:2`` (decimals), ``logits``."""
+    attack: str = "knockoff_nets"
+    """Catalog name of the extraction attack."""
+    attack_parameters: Table = field(default_factory=dict)
+    """Of the attack."""
+    budget: int = 1000
+    """Most queries that the thief may send."""
+    pool: str = "own"
+    """The thief's inputs: ``own`` (the victim data's pool part), ``noise`` (uniform), ``none``, or a data set."""
+    pool_parameters: Table = field(default_factory=dict)
+    """Of a foreign pool's data set, for instance to bring it into the victim's shape."""
+    architecture: str = ""
+    """Catalog name of the surrogate's family; empty for the attack's own default."""
+    architecture_parameters: Table = field(default_factory=dict)
+    """Of the surrogate's family."""
+    recipe: Table = field(default_factory=dict)
+    """Fields that replace those of the surrogate's measured default recipe."""
+    uniform: int = UNIFORM
+    """Uniform inputs to measure fidelity on; 0 for none."""
+
+    def check(self) -> None:
+        """Refuse unknown names, parameters and kinds of answers."""
+        for name, role, parameters in self._named():
+            with concerning(name):
+                catalog.load(getattr(self, name), role).make(thawed(parameters))
+        with concerning("access"):
+            parse_access(self.access)
+        with concerning("recipe"):
+            adapted(Recipe(), self.recipe)
+        with concerning("victim_recipe"):
+            adapted(Recipe(), self.victim_recipe)
+        if self.budget < 1:
+            raise InputError(f"budget must be at least 1 query, got {self.budget}")
+        if self.uniform < 0:
+            raise InputError(f"uniform must be at least 0 inputs, got {self.uniform}")
+        if self.target and self.victim:
+            raise InputError(f"expected a victim or a target, got both: {self.victim!r} and {self.target!r}")
+
+    def run(self, *, seed: int, workshop: Workshop) -> Measurement:
+        """Steal once."""
+        data = workshop.dataset(self.data, self.data_parameters)
+        open_to_thief, open_to_examiner = self._oracles(data, seed, workshop)
+        attack: Extraction = catalog.make(self.attack, "extraction", **thawed(self.attack_parameters))
+        pool, labels = self._pool(data, open_to_thief, seed, workshop)
+        architecture = self._architecture()
+        surrogate = attack.steal(
+            open_to_thief,
+            pool,
+            budget=self.budget,
+            seed=seed,
+            pool_labels=labels,
+            architecture=architecture,
+            recipe=self._recipe(architecture, data),
+        )
+        examiner = Examiner(open_to_examiner, data.parts.get("test"), uniform=self.uniform, seed=seed)
+        estimates = examiner.examine(surrogate.model)
+        estimates["queries"] = _exactly(surrogate.queries, "count")
+        estimates["cpu_seconds"] = _exactly(surrogate.cpu_seconds, "measured once")
+        return Measurement(estimates=estimates, details={"notes": surrogate.notes, "seconds": surrogate.seconds})
+
+    def _named(self) -> list[tuple[str, str, Table]]:
+        """Field, role and parameters of every system that a field names; own data and models are opened later."""
+        named: list[tuple[str, str, Table]] = [("attack", "extraction", self.attack_parameters)]
+        if self.victim:
+            named.append(("victim", "model", self.victim_parameters))
+        if self.architecture:
+            named.append(("architecture", "model", self.architecture_parameters))
+        if self.data.isidentifier():
+            named.append(("data", "dataset", self.data_parameters))
+        if self.pool.isidentifier() and self.pool not in ("own", "noise", "none"):
+            named.append(("pool", "dataset", self.pool_parameters))
+        return named
+
+    def _oracles(self, data: Dataset, seed: int, workshop: Workshop) -> tuple[Oracle, Oracle]:
+        """The victim as the thief sees it, and with all that it gives, as the examiner does."""
+        access = parse_access(self.access)
+        if self.target:
+            return open_oracle(self.target, data=data, access=access), open_oracle(self.target, data=data)
+        family = self.victim or suited_network(data.domain.shape, data.classes).name()
+        victim = workshop.victim(
+            family,
+            self.data,
+            model_parameters=self.victim_parameters,
+            data_parameters=self.data_parameters,
+            recipe=self.victim_recipe,
+            seed=seed if self.victim_seed is None else self.victim_seed,
+        )
+        return narrow(victim, access), victim.oracle()
+
+    def _pool(self, data: Dataset, oracle: Oracle, seed: int, workshop: Workshop) -> tuple[Any, Any]:
+        """The thief's inputs, and their labels where they come from a foreign data set."""
+        if self.pool == "none":
+            return None, None
+        if self.pool == "own":
+            return data.pool.x, None
+        if self.pool == "noise":
+            return oracle.domain.uniform(self.budget, seeds.rng(seed, "noise pool")).astype("float32"), None
+        foreign = workshop.dataset(self.pool, self.pool_parameters).pool
+        return foreign.x, foreign.y
+
+    def _architecture(self) -> NetworkFamily | None:
+        if not self.architecture:
+            return None
+        made: NetworkFamily = catalog.make(self.architecture, "model", **thawed(self.architecture_parameters))
+        return made
+
+    def _recipe(self, architecture: NetworkFamily | None, data: Dataset) -> Recipe | None:
+        """The thief's recipe where some of it is given, else None: then the attack knows how many rows it has."""
+        if not self.recipe:
+            return None
+        family = architecture or suited_network(data.domain.shape, data.classes)
+        return adapted(suited_recipe(family, self.budget), self.recipe)
+
+
+def _exactly(value: float, method: str) -> Estimate:
+    return Estimate(value=float(value), low=float(value), high=float(value), n=1, method=method)

@@ -1,0 +1,123 @@
+"""Reading a study from a flat TOML file, with one sentence for everything that can be wrong in it."""
+
+from __future__ import annotations
+
+import itertools
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stealproof.errors import InputError, InvalidData, MissingData, UnknownName
+from stealproof.studies.study import Arguments, Expectation, Study, concerning, merged
+from stealproof.system import Source
+
+TOP = {
+    "title": str,
+    "experiment": str,
+    "seeds": (int, list),
+    "show": list,
+    "paper": dict,
+    "settings": dict,
+    "axes": dict,
+    "cells": list,
+    "expect": list,
+}
+PAPER = {"authors": str, "title": str, "venue": str, "year": int, "url": str}
+EXPECT = {
+    "measure": str,
+    "where": dict,
+    "minus": dict,
+    "at_least": (int, float),
+    "at_most": (int, float),
+    "reference": str,
+    "paper": (int, float),
+}
+WORDS = {str: "text", int: "a whole number", list: "a list", dict: "a table", float: "a number"}
+
+
+def read_study(path: Path) -> Study:
+    """The study in the file ``path``, checked; its name is the file's name without ``.toml``.
+
+    Raises:
+        MissingData: no such file.
+        InvalidData: not a TOML file.
+        UnknownName: an unknown key, experiment, system, parameter or measure; the nearest match is suggested.
+        InputError: a value of a wrong type, or combinations and expectations that can't be.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MissingData(f"could not read the study {path}: {error.strerror}; name a .toml file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidData(f"{path}: expected a TOML file, got one that can't be parsed: {error}") from error
+    with concerning(str(path)):
+        study = _study(path.stem, content)
+        study.check()
+    return study
+
+
+def _study(name: str, content: Mapping[str, Any]) -> Study:
+    _check_table("a study", content, TOP, required=("title", "experiment"))
+    paper = content.get("paper")
+    if paper is not None:
+        with concerning("[paper]"):
+            _check_table("[paper]", paper, PAPER, required=tuple(PAPER))
+    expectations = []
+    for number, table in enumerate(_tables(content, "expect"), start=1):
+        with concerning(f"[[expect]] number {number}"):
+            _check_table("[[expect]]", table, EXPECT, required=("measure",))
+            expectations.append(Expectation(**table))
+    return Study(
+        name=name,
+        title=content["title"],
+        experiment=content["experiment"].replace("-", "_"),
+        combinations=_combinations(content),
+        seeds=_seeds(content.get("seeds", 5)),
+        expectations=tuple(expectations),
+        source=None if paper is None else Source(**paper),
+        show=tuple(content.get("show", ())),
+    )
+
+
+def _combinations(content: Mapping[str, Any]) -> tuple[Arguments, ...]:
+    """Settings, under every cell's own values, under every item of the product of the axes."""
+    axes = content.get("axes", {})
+    for key, values in axes.items():
+        if not isinstance(values, list) or not values:
+            raise InputError(f"[axes] {key} must be a list of at least 1 value, got {values!r}")
+    products = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    cells = _tables(content, "cells") or [{}]
+    settings = content.get("settings", {})
+    return tuple(merged(merged(settings, cell), product) for cell in cells for product in products)
+
+
+def _seeds(given: int | list[Any]) -> tuple[int, ...]:
+    if isinstance(given, int):
+        if given < 1:
+            raise InputError(f"seeds must be a count of at least 1 or a list, got {given}")
+        return tuple(range(given))
+    whole = [seed for seed in given if isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0]
+    if not given or len(whole) != len(given) or len(set(whole)) != len(whole):
+        raise InputError(f"seeds must be a list of different whole numbers of at least 0, got {given}")
+    return tuple(whole)
+
+
+def _tables(content: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    tables: list[Any] = content.get(key, [])
+    for table in tables:
+        if not isinstance(table, dict):
+            raise InputError(f"{key} must be a list of tables, [[{key}]], got {table!r}")
+    return tables
+
+
+def _check_table(what: str, table: Mapping[str, Any], known: Mapping[str, Any], *, required: tuple[str, ...]) -> None:
+    for key, value in table.items():
+        if key not in known:
+            raise UnknownName.among(f"key of {what}", key, known)
+        kinds = known[key] if isinstance(known[key], tuple) else (known[key],)
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise InputError(f"{key} must be {' or '.join(WORDS[kind] for kind in kinds)}, got {value!r}")
+    for key in required:
+        if key not in table:
+            raise InputError(f"{what} needs the key {key!r}, got {', '.join(table) or 'nothing'}")

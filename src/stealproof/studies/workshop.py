@@ -1,0 +1,127 @@
+"""Workshop: the data sets and victims that experiments share, each made once."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from stealproof import catalog
+from stealproof.errors import InputError, UnknownName
+from stealproof.files import sha256_file
+from stealproof.inputs.data import open_data
+from stealproof.inputs.model import open_model, save_model
+from stealproof.roles.architecture import NetworkFamily
+from stealproof.roles.dataset import Dataset
+from stealproof.studies.sources import key_of
+from stealproof.studies.store import Store
+from stealproof.studies.study import thawed
+from stealproof.training.recipe import Recipe
+from stealproof.training.suited import suited_recipe
+from stealproof.training.trained import Trained, train
+
+log = logging.getLogger(__name__)
+
+
+class Workshop:
+    """Opens data sets and trains victims; what was made before, here or in another process, is not made again."""
+
+    def __init__(self, store: Store) -> None:
+        """Victims are kept in ``store``; data sets in memory."""
+        self.store = store
+        self._datasets: dict[str, Dataset] = {}
+        self._victims: dict[str, Trained] = {}
+
+    def dataset(self, spec: str, parameters: Mapping[str, Any] | None = None) -> Dataset:
+        """The data set behind ``spec``, as ``stealproof.inputs.data.open_data`` takes it, with these parameters."""
+        key = json.dumps([spec, dict(parameters or {})], sort_keys=True)
+        if key not in self._datasets:
+            self._datasets[key] = open_data(spec, **thawed(parameters or {}))
+        return self._datasets[key]
+
+    def victim(
+        self,
+        model: str,
+        data: str,
+        *,
+        model_parameters: Mapping[str, Any] | None = None,
+        data_parameters: Mapping[str, Any] | None = None,
+        recipe: Mapping[str, Any] | None = None,
+        seed: int = 0,
+    ) -> Trained:
+        """The family ``model``, trained on the owner's part of ``data``; the same arguments give the same model.
+
+        Args:
+            model: catalog name of the family.
+            data: see ``dataset``.
+            model_parameters: of the family's constructor.
+            data_parameters: of the data set.
+            recipe: fields of ``Recipe`` that replace those of the measured default for this family and many rows.
+            seed: of the training.
+
+        Raises:
+            UnknownName: no such family, data set or parameter.
+            StorageError: the model could not be stored.
+        """
+        description = {
+            "model": model,
+            "model_parameters": dict(model_parameters or {}),
+            "data": data,
+            "data_parameters": dict(data_parameters or {}),
+            "recipe": dict(recipe or {}),
+            "seed": seed,
+        }
+        key = key_of("victim", description, roots=("stealproof.training.trained",))
+        if key not in self._victims:
+            family = catalog.make(model, "model", **thawed(model_parameters or {}))
+            with self.store.lock("victims", key):
+                self._victims[key] = self._stored(key) or self._trained(
+                    key, family, self.dataset(data, data_parameters), recipe or {}, seed
+                )
+        return self._victims[key]
+
+    def _stored(self, key: str) -> Trained | None:
+        entry = self.store.read("victims", key)
+        if entry is None:
+            return None
+        path = self.store.path("models", key, ".safetensors")
+        try:
+            if sha256_file(path) != entry["weights"]:
+                raise InputError("its digest is another")
+            return open_model(str(path))
+        except (InputError, OSError) as error:
+            log.warning("the stored victim %s is damaged (%s); training it again", path, error)
+            return None
+
+    def _trained(self, key: str, family: Any, data: Dataset, changes: Mapping[str, Any], seed: int) -> Trained:
+        # Estimators have no recipe; ``train`` says so when one is given.
+        base = suited_recipe(family, len(data.train)) if isinstance(family, NetworkFamily) else Recipe()
+        trained = train(family, data, recipe=adapted(base, changes) if changes else None, seed=seed)
+        # Estimators train faster than they would load, and have no safe file format of their own.
+        if trained.is_network:
+            path = self.store.path("models", key, ".safetensors")
+            save_model(trained, path)
+            self.store.write("victims", key, {"weights": sha256_file(path)})
+        return trained
+
+
+def adapted(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """``recipe`` with some fields changed.
+
+    Raises:
+        UnknownName: no such field.
+        InputError: a value of a wrong type, or one that can't train anything.
+    """
+    hints = typing.get_type_hints(Recipe)
+    for key, value in changes.items():
+        if key not in hints:
+            raise UnknownName.among("field of a recipe", key, hints)
+        choices = typing.get_args(hints[key])
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if (choices and value not in choices) or (not choices and not number):
+            expected = " or ".join(map(repr, choices)) if choices else "a number"
+            raise InputError(f"the recipe's {key} must be {expected}, got {value!r}")
+    return dataclasses.replace(recipe, **changes)
