@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stealproof.errors import AccessDenied, InvalidData
 from stealproof.oracle import Access, Answer, Answers, Budget, Domain, Oracle, Transcript
+from stealproof.oracles._scores import class_indices
 
 
 class EstimatorOracle(Oracle):
@@ -57,7 +58,7 @@ class EstimatorOracle(Oracle):
             )
         self._estimator = estimator
         self._has_probabilities = has_probabilities
-        self._columns = _class_indices(estimator, classes)
+        self._columns = class_indices(_classes_of(estimator), classes, name=name)
 
     def _answer(self, queries: NDArray[Any]) -> Answers:
         x = queries.reshape(len(queries), -1).astype(np.float64)
@@ -77,20 +78,10 @@ class EstimatorOracle(Oracle):
         return np.asarray(self._columns[np.searchsorted(self._estimator.classes_, predicted)], dtype=np.int64)
 
 
-def _class_indices(estimator: Any, classes: int) -> NDArray[np.int64]:
-    """The index in ``0..classes-1`` of each entry of ``estimator.classes_``."""
-    name = type(estimator).__name__
+def _classes_of(estimator: Any) -> Any:
+    """``estimator.classes_``; ``InvalidData`` when there are none, or several lists of them (many outputs)."""
     known = getattr(estimator, "classes_", None)
     if known is None or isinstance(known, list):
+        name = type(estimator).__name__
         raise InvalidData(f"expected a fitted classifier with classes_ of one output, got {name}; fit it first")
-    known = np.asarray(known)
-    if known.dtype.kind in "biuf" and (known == known.astype(np.int64)).all():
-        indices = known.astype(np.int64)
-        if indices.min() >= 0 and indices.max() < classes:
-            return np.asarray(indices)
-    if len(known) == classes:
-        return np.arange(classes)
-    raise InvalidData(
-        f"{name} knows {len(known)} classes ({', '.join(map(str, known[:5]))}{', …' if len(known) > 5 else ''}),"
-        f" which are neither within 0..{classes - 1} nor {classes} in number; pass the classes that it was fitted on"
-    )
+    return known
