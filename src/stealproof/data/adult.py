@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from stealproof.data._files import Official
-from stealproof.data._tabular import Encoding, encoded
+from stealproof.data._tabular import Codec, Encoding
 from stealproof.errors import InvalidData
 from stealproof.oracle import Domain
 from stealproof.roles.dataset import DatasetLoader, Raw
@@ -73,7 +73,7 @@ class Adult(DatasetLoader):
             for name, values in table.items()
             if name not in hidden
         }
-        encoding = encoded(inputs, self.encoding)
+        codec = Codec.learn(inputs, self.encoding)
         if self.target == "income":
             y = (np.char.rstrip(table["income"], ".") == ">50K").astype(np.int64)
         else:
@@ -83,15 +83,15 @@ class Adult(DatasetLoader):
             "race": torch.from_numpy((table["race"] == "White").astype(np.int64)),
         }
         cut = len(train)
-        x, labels = torch.from_numpy(encoding.x), torch.from_numpy(y)
+        x, labels = torch.from_numpy(codec.encode(inputs)), torch.from_numpy(y)
         return Raw(
             x=x[:cut],
             y=labels[:cut],
             test_x=x[cut:],
             test_y=labels[cut:],
             classes=2 if self.target == "income" else 5,
-            domain=Domain(shape=(x.shape[1],), levels=encoding.levels),
-            columns=encoding.columns,
+            domain=Domain(shape=(x.shape[1],), levels=codec.levels),
+            columns=codec.columns,
             sensitive={name: values[:cut] for name, values in sensitive.items()},
             test_sensitive={name: values[cut:] for name, values in sensitive.items()},
         )

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from stealproof.data._files import Official
-from stealproof.data._tabular import Encoding, encoded
+from stealproof.data._tabular import Codec, Encoding
 from stealproof.errors import InvalidData
 from stealproof.oracle import Domain
 from stealproof.roles.dataset import DatasetLoader, Raw
@@ -60,13 +60,13 @@ class Compas(DatasetLoader):
             for name, values in table.items()
             if name not in hidden
         }
-        encoding = encoded(inputs, self.encoding)
+        codec = Codec.learn(inputs, self.encoding)
         return Raw(
-            x=torch.from_numpy(encoding.x),
+            x=torch.from_numpy(codec.encode(inputs)),
             y=torch.tensor([int(row["two_year_recid"]) for row in rows]),
             classes=2,
-            domain=Domain(shape=(len(encoding.columns),), levels=encoding.levels),
-            columns=encoding.columns,
+            domain=Domain(shape=(len(codec.columns),), levels=codec.levels),
+            columns=codec.columns,
             sensitive={
                 "sex": torch.from_numpy((table["sex"] == "Male").astype(np.int64)),
                 "race": torch.from_numpy((table["race"] == "Caucasian").astype(np.int64)),

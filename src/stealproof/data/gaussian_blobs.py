@@ -34,7 +34,7 @@ class GaussianBlobs(DatasetLoader):
     """Classes, equally frequent; at least 2."""
     rows: int = 2000
     """Rows in all parts together; at least one a class."""
-    separation: float = 2.0
+    separation: float = 1.0
     """Distance of a class's centre from the middle of the box, in standard deviations of the noise."""
     noise: float = 0.1
     """Standard deviation of a class in each column."""

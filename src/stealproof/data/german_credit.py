@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from stealproof.data._files import Official
-from stealproof.data._tabular import Encoding, encoded
+from stealproof.data._tabular import Codec, Encoding
 from stealproof.errors import InvalidData
 from stealproof.oracle import Domain
 from stealproof.roles.dataset import DatasetLoader, Raw
@@ -73,13 +73,13 @@ class GermanCredit(DatasetLoader):
             for place, name in enumerate(COLUMNS)
         }
         risk = table.pop("risk")
-        encoding = encoded(table, self.encoding)
+        codec = Codec.learn(table, self.encoding)
         return Raw(
-            x=torch.from_numpy(encoding.x),
+            x=torch.from_numpy(codec.encode(table)),
             y=torch.from_numpy((risk == "2").astype(np.int64)),
             classes=2,
-            domain=Domain(shape=(len(encoding.columns),), levels=encoding.levels),
-            columns=encoding.columns,
+            domain=Domain(shape=(len(codec.columns),), levels=codec.levels),
+            columns=codec.columns,
             sensitive={
                 "sex": torch.from_numpy((~np.isin(table["personal-status"], FEMALE)).astype(np.int64)),
             },
