@@ -15,7 +15,7 @@ from stealproof.oracle import Oracle
 from stealproof.roles.architecture import NetworkFamily
 from stealproof.roles.dataset import Dataset
 from stealproof.roles.experiment import Experiment
-from stealproof.roles.extraction import Extraction
+from stealproof.roles.extraction import Extraction, Surrogate
 from stealproof.roles.risk import Measurement
 from stealproof.studies.study import concerning, thawed
 from stealproof.studies.workshop import Workshop, adapted
@@ -23,6 +23,16 @@ from stealproof.training.recipe import Recipe
 from stealproof.training.suited import suited_network, suited_recipe
 
 Table = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stolen:
+    """A finished theft, for whoever examines it."""
+
+    surrogate: Surrogate
+    data: Dataset
+    victim: Oracle
+    """The victim with all that it gives and a budget of its own, for the examiner."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +109,16 @@ class Theft(Experiment):
             raise InputError(f"expected a victim or a target, got both: {self.victim!r} and {self.target!r}")
 
     def run(self, *, seed: int, workshop: Workshop) -> Measurement:
+        """Steal once and examine the surrogate."""
+        stolen = self.steal(seed=seed, workshop=workshop)
+        examiner = Examiner(stolen.victim, stolen.data.parts.get("test"), uniform=self.uniform, seed=seed)
+        estimates = examiner.examine(stolen.surrogate.model)
+        estimates["queries"] = exactly(stolen.surrogate.queries, "count")
+        estimates["cpu_seconds"] = exactly(stolen.surrogate.cpu_seconds, "measured once")
+        details = {"notes": stolen.surrogate.notes, "seconds": stolen.surrogate.seconds}
+        return Measurement(estimates=estimates, details=details)
+
+    def steal(self, *, seed: int, workshop: Workshop) -> Stolen:
         """Steal once."""
         data = workshop.dataset(self.data, self.data_parameters)
         open_to_thief, open_to_examiner = self._oracles(data, seed, workshop)
@@ -114,11 +134,7 @@ class Theft(Experiment):
             architecture=architecture,
             recipe=self._recipe(architecture, data),
         )
-        examiner = Examiner(open_to_examiner, data.parts.get("test"), uniform=self.uniform, seed=seed)
-        estimates = examiner.examine(surrogate.model)
-        estimates["queries"] = _exactly(surrogate.queries, "count")
-        estimates["cpu_seconds"] = _exactly(surrogate.cpu_seconds, "measured once")
-        return Measurement(estimates=estimates, details={"notes": surrogate.notes, "seconds": surrogate.seconds})
+        return Stolen(surrogate=surrogate, data=data, victim=open_to_examiner)
 
     def _named(self) -> list[tuple[str, str, Table]]:
         """Field, role and parameters of every system that a field names; own data and models are opened later."""
@@ -174,5 +190,6 @@ class Theft(Experiment):
         return adapted(suited_recipe(family, self.budget), self.recipe)
 
 
-def _exactly(value: float, method: str) -> Estimate:
+def exactly(value: float, method: str) -> Estimate:
+    """A number that was counted or measured once, as an estimate without a width."""
     return Estimate(value=float(value), low=float(value), high=float(value), n=1, method=method)
