@@ -62,9 +62,9 @@ def run(
 @json_option
 def status(study: str, seeds: int | None, as_json: bool) -> None:
     """How many cells are stored, and which combinations still need some."""
+    from stealproof.studies.cards import distinguished
     from stealproof.studies.run import load
     from stealproof.studies.store import Store
-    from stealproof.studies.study import described
 
     opened_study, store = opened(study, seeds), Store()
     cells = opened_study.cells()
@@ -80,8 +80,10 @@ def status(study: str, seeds: int | None, as_json: bool) -> None:
         )
         return
     click.echo(f"{opened_study.name}: {len(cells) - len(missing)} of {len(cells)} cells are stored in {store.folder}")
-    for cell in missing:
-        click.echo(f"  missing: {', '.join([*described(cell.arguments), f'seed={cell.seed}'])}")
+    for name, arguments in zip(distinguished(opened_study.combinations), opened_study.combinations, strict=True):
+        lacking = [str(cell.seed) for cell in missing if cell.arguments == arguments]
+        if lacking:
+            click.echo(f"  missing: {name}: seeds {', '.join(lacking)}")
 
 
 @command.command("table")
@@ -117,10 +119,12 @@ def compute(study: Study, *, workers: int | None, fresh: bool) -> Outcome:
     executor = local(workers or cores(), len(study.combinations) * len(study.seeds))
     with progress_bar() as progress:
         outcome = run_study(study, executor=executor, progress=progress, fresh=fresh)
+    told: set[str] = set()
     for failure in outcome.failures:
         say(f"failed: {failure.cell}: {failure.reason}")
-        if failure.trace:
+        if failure.trace and failure.reason not in told:
             say(failure.trace)
+        told.add(failure.reason)
     total = len(study.combinations) * len(study.seeds)
     say(
         f"{study.name}: {outcome.computed} cells computed, {len(outcome.results) - outcome.computed} were stored,"

@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -126,15 +127,15 @@ def _hand(connection: Connection, cell: Cell) -> None:
 def _work(task: Task, connection: Connection) -> None:
     """What a worker does until nobody sends it cells any more."""
     os.environ |= ONE_THREAD
+    if "torch" in sys.modules:  # it read the environment before we set it
+        sys.modules["torch"].set_num_threads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         try:
             cell = connection.recv()
         except (EOFError, OSError):
             return
-        with _one_thread():
-            outcome = task(cell)
-        connection.send(outcome)
+        connection.send(task(cell))
 
 
 def _end_with_parent() -> None:

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,13 +100,32 @@ def run_study(
         KeyboardInterrupt: Ctrl-C; finished cells are kept, and the next run goes on from there.
     """
     study.check()
+    results, failures, computed = run_cells(
+        study.cells(), name=study.name, store=store, executor=executor, progress=progress, fresh=fresh
+    )
+    return Outcome(study=study, results=results, failures=failures, computed=computed)
+
+
+def run_cells(
+    cells: Sequence[Cell],
+    *,
+    name: str,
+    store: Store | None = None,
+    executor: Executor | None = None,
+    progress: Callable[[str, float], None] | None = None,
+    fresh: bool = False,
+) -> tuple[tuple[Result, ...], tuple[Failure, ...], int]:
+    """Compute ``cells``, of one experiment or several, as ``run_study`` does: results, failures, how many were new.
+
+    ``name`` is what the progress calls them together.
+    """
     store = store or Store()
-    found = [(cell, None if fresh else load(cell, store)) for cell in study.cells()]
+    found = [(cell, None if fresh else load(cell, store)) for cell in cells]
     results = [result for _, result in found if result is not None]
     missing = [cell for cell, result in found if result is None]
     failures: list[Failure] = []
     tell = progress or (lambda what, share: None)
-    tell(f"{study.name}: {len(results)} of {len(found)} cells are stored", 0.0)
+    tell(f"{name}: {len(results)} of {len(found)} cells are stored", 0.0)
     with contextlib.closing((executor or Serial()).map(Compute(folder=store.folder), missing)) as outcomes:
         for done, outcome in enumerate(outcomes, start=1):
             if isinstance(outcome, Failure):
@@ -115,8 +134,8 @@ def run_study(
                 failures.append(outcome)
             else:
                 results.append(outcome)
-            tell(f"{study.name}: {done} of {len(missing)} cells", done / len(missing))
-    return Outcome(study=study, results=tuple(results), failures=tuple(failures), computed=len(missing) - len(failures))
+            tell(f"{name}: {done} of {len(missing)} cells", done / len(missing))
+    return tuple(results), tuple(failures), len(missing) - len(failures)
 
 
 def load(cell: Cell, store: Store) -> Result | None:

@@ -112,13 +112,20 @@ def _plain(value: Any) -> Any:
 
 
 def _source(module: str) -> Path | None:
+    """The file of a module, found without importing anything."""
+    top, *parts = module.split(".")
     try:
-        spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
+        spec = importlib.util.find_spec(top)
+    except ValueError:  # ``__main__`` has none
         return None
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         return None
-    return Path(spec.origin)
+    if not parts:
+        return Path(spec.origin)
+    if spec.submodule_search_locations is None:
+        return None
+    path = Path(spec.origin).parent.joinpath(*parts)
+    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
 
 
 def _imports(tree: ast.Module) -> Iterator[str]:
