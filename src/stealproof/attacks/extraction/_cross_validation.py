@@ -69,7 +69,9 @@ def search_recipe(
     bounds = np.log([learning_rates, epochs])
 
     def evaluate(place: tuple[float, float]) -> Trial:
-        rate, passes = (float(v) for v in np.exp(bounds[:, 0] + np.asarray(place) * (bounds[:, 1] - bounds[:, 0])))
+        exact = np.exp(bounds[:, 0] + np.asarray(place) * (bounds[:, 1] - bounds[:, 0]))
+        # Four digits: more would pretend to a precision that the search does not have.
+        rate, passes = (float(f"{value:.4g}") for value in exact)
         tried = dataclasses.replace(theft, recipe=dataclasses.replace(base, learning_rate=rate, epochs=passes))
         hits = sum(_hits(tried, x, targets, labels, part == fold, fold) for fold in range(folds))
         return Trial(learning_rate=rate, epochs=passes, accuracy=hits / len(x))

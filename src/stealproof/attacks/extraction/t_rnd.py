@@ -1,4 +1,4 @@
-"""T-RND: grow seeds by adversarial examples of the substitute, aimed at random classes; tuned by cross-validation."""
+"""T-RND: grow seeds by adversarial examples aimed at random classes; training tuned by cross-validation."""
 
 from __future__ import annotations
 
