@@ -121,7 +121,7 @@ class Theft(Experiment):
     def steal(self, *, seed: int, workshop: Workshop) -> Stolen:
         """Steal once."""
         data = workshop.dataset(self.data, self.data_parameters)
-        open_to_thief, open_to_examiner = self._oracles(data, seed, workshop)
+        open_to_thief, open_to_examiner = self.oracles(data, seed, workshop)
         attack: Extraction = catalog.make(self.attack, "extraction", **thawed(self.attack_parameters))
         pool, labels = self._pool(data, open_to_thief, seed, workshop)
         architecture = self._architecture()
@@ -149,8 +149,8 @@ class Theft(Experiment):
             named.append(("pool", "dataset", self.pool_parameters))
         return named
 
-    def _oracles(self, data: Dataset, seed: int, workshop: Workshop) -> tuple[Oracle, Oracle]:
-        """The victim as the thief sees it, and with all that it gives, as the examiner does."""
+    def oracles(self, data: Dataset, seed: int, workshop: Workshop) -> tuple[Oracle, Oracle]:
+        """The victim as the thief sees it, and with all that it gives, as an examiner does."""
         access = parse_access(self.access)
         if self.target:
             return open_oracle(self.target, data=data, access=access), open_oracle(self.target, data=data)
