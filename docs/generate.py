@@ -1,6 +1,6 @@
 """Write the pages that are made from the code and the recorded results; with ``--check``, only say what is stale.
 
-docs/catalog.md        every system, its source and its parameters' place, from the catalog
+docs/catalog.md        every system with its source, from the catalog
 docs/reproductions.md  what our studies measured beside what the papers found, from results/*.json
 """
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stealproof import catalog
+from stealproof.reports.tables import tally, words
 
 DOCS = Path(__file__).parent
 RESULTS = DOCS.parent / "results"
@@ -72,18 +73,26 @@ def reproductions_page() -> str:
 
 
 def _study(name: str, cards: Any) -> list[str]:
-    lines = [f"## {name}", ""]
-    lines += ["| cell | measure | measured (95% interval) | seeds | expected | holds |", "|---|---|---|---|---|---|"]
+    """The expectations of one study; ``open`` means that the interval reaches over the bound."""
+    lines = [f"## {name}", "", f"{tally(cards)}.", ""]
+    lines += [
+        "| cell | measure | measured (95% interval) | seeds | expected | paper | holds |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for card in cards:
-        for expectation in card["expectations"]:
-            low, high = expectation["interval"]
-            holds = {True: "yes", False: "**no**", None: "open"}[expectation["holds"]]
-            cell = ", ".join(f"{key} {value}" for key, value in expectation["where"].items())
-            lines.append(
-                f"| {cell} | {expectation['measure']} | {expectation['measured']:.4g} ({low:.4g} to {high:.4g}) "
-                f"| {len(card['seeds'])} | {expectation['expected']} | {holds} |"
-            )
+        for finding in card["expectations"]:
+            lines.append(_finding(card, finding))
     return [*lines, ""]
+
+
+def _finding(card: Any, finding: Any) -> str:
+    cell = card["name"] + (f" minus {words(finding['minus'])}" if finding["minus"] else "")
+    measured, interval = finding["measured"], finding["interval"]
+    found = "not measured" if measured is None else f"{measured:.4g} ({interval[0]:.4g} to {interval[1]:.4g})"
+    paper = "" if finding["paper"] is None else f"{finding['paper']:g}"
+    holds = {True: "yes", False: "**no**", None: "open"}[finding["holds"]]
+    seeds = len(card["seeds"])
+    return f"| {cell} | {finding['measure']} | {found} | {seeds} | {finding['expected']} | {paper} | {holds} |"
 
 
 def main() -> int:
