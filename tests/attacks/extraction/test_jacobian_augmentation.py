@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stealproof.roles.extraction import Surrogate
     from stealproof.training.trained import Trained
 
-RECIPE = Recipe(epochs=20, batch=64, learning_rate=0.05)
+RECIPE = Recipe(epochs=100, batch=64, learning_rate=0.05)
 LABELS = Access(answer=Answer.LABELS)
 
 
@@ -78,7 +78,7 @@ def test_synthetic_queries_beat_their_seeds_alone(digits_victim: Trained, digits
                 digits,
             )
         )
-    assert np.mean(many) > np.mean(few) + 0.02
+    assert np.mean(many) > np.mean(few) + 0.04
 
 
 def test_its_adversarial_examples_fool_the_victim_more_than_noise(digits_victim: Trained, digits: Dataset) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stealproof.roles.extraction import Surrogate
     from stealproof.training.trained import Trained
 
-RECIPE = Recipe(epochs=20, batch=64, learning_rate=0.05)
+RECIPE = Recipe(epochs=100, batch=64, learning_rate=0.05)
 LABELS = Access(answer=Answer.LABELS)
 METHODS = ("t-ifgsm", "t-fgsm", "n-ifgsm", "n-fgsm", "color")
 
@@ -56,7 +56,7 @@ def test_targeted_queries_see_more_classes_of_the_victim_than_noise_would(
 ) -> None:
     _, transcript = steal(digits_victim, digits, TRnd(seeds=100, hyperparameters="same"), 200)
     labels = transcript.all_answers().predicted
-    assert (labels[100:] != labels[:100]).mean() > 0.3
+    assert (labels[100:] != labels[:100]).mean() > 0.4
 
 
 def test_color_shifts_each_channel_of_an_image_by_one_amount() -> None:
@@ -105,7 +105,7 @@ def test_probabilities_teach_more_than_labels_at_the_same_budget(digits_victim: 
             stolen, _ = steal(digits_victim, digits, attack, 480, access=Access(answer=answer), seed=seed)
             values.append(fidelity(stolen.model, digits_victim, digits))
     assert np.mean(found[Answer.PROBABILITIES]) > np.mean(found[Answer.LABELS]) + 0.01
-    assert np.mean(found[Answer.LABELS]) > 0.75
+    assert np.mean(found[Answer.LABELS]) > 0.85
 
 
 @pytest.mark.parametrize(
