@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stealproof.attacks.extraction._soft_answers import with_ones
-from stealproof.oracle import Answer, Answers
+from stealproof.oracle import Answer, Answers, Domain
 from stealproof.roles.extraction import Theft
 
 FAINT = 1e-6
@@ -26,17 +26,21 @@ REDRAWS = 20
 def independent_rows(theft: Theft, count: int) -> NDArray[np.float64]:
     """``count`` uniform inputs, drawn again (at no cost) while they are linearly dependent, as 0/1 columns may be."""
     rng = theft.rng("queries")
-    x = single_precision(theft.oracle.domain.uniform(count, rng))
+    x = uniform_inputs(theft.oracle.domain, count, rng)
     for _ in range(REDRAWS):
         if np.linalg.matrix_rank(with_ones(x)) == count:
             break
-        x = single_precision(theft.oracle.domain.uniform(count, rng))
+        x = uniform_inputs(theft.oracle.domain, count, rng)
     return x
 
 
-def single_precision(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``x`` at the nearest values that float32 has too, so that a victim in float32 sees the very same inputs."""
-    return x.astype(np.float32).astype(np.float64)
+def uniform_inputs(domain: Domain, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """``count`` uniform inputs at values that float32 has too, so that a victim in float32 sees the very same ones."""
+    x = domain.uniform(count, rng)
+    single = x.astype(np.float32).astype(np.float64)
+    for column in domain.levels:
+        single[:, column] = x[:, column]  # levels stay exactly as they are listed
+    return single
 
 
 def unsaturated(theft: Theft, x: NDArray[Any], answers: Answers) -> tuple[NDArray[Any], Answers]:

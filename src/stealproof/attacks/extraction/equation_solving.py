@@ -14,7 +14,7 @@ from stealproof.attacks.extraction._affine_surrogate import affine_network
 from stealproof.attacks.extraction._gauss_newton import LARGEST, Link, fit_probabilities, probabilities
 from stealproof.attacks.extraction._quasi_newton import fit_network
 from stealproof.attacks.extraction._soft_answers import log_scores, rounding_unit, with_ones
-from stealproof.attacks.extraction._telling_queries import independent_rows, single_precision, unsaturated
+from stealproof.attacks.extraction._telling_queries import independent_rows, uniform_inputs, unsaturated
 from stealproof.errors import BudgetExceeded, InputError
 from stealproof.models.mlp import Mlp
 from stealproof.oracle import Answer, Answers
@@ -75,7 +75,7 @@ class EquationSolving(Extraction):
             wanted = max(least, math.ceil(self.alpha * classes * least))
         more = min(wanted, theft.budget) - least
         if more > 0:
-            extra = single_precision(theft.oracle.domain.uniform(more, theft.rng("more queries")))
+            extra = uniform_inputs(theft.oracle.domain, more, theft.rng("more queries"))
             x, answers = np.concatenate([x, extra]), Answers.joined([answers, theft.ask(extra)])
         if by_softmax and not unit:
             x, answers = unsaturated(theft, x, answers)
@@ -112,7 +112,7 @@ class EquationSolving(Extraction):
         unknowns = sum(parameter.numel() for parameter in network.parameters())
         theft.notes["unknowns"] = unknowns
         rows = theft.budget if self.alpha is None else min(theft.budget, math.ceil(self.alpha * unknowns))
-        x = theft.oracle.domain.uniform(rows, theft.rng("queries"))
+        x = uniform_inputs(theft.oracle.domain, rows, theft.rng("queries"))
         targets = theft.soft_targets(theft.ask(x))
         theft.notes["loss"] = fit_network(
             network,
