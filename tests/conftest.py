@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -42,3 +44,17 @@ def digits_victim(digits: Dataset) -> Trained:
     from stealproof.training.trained import train
 
     return train(Mlp(width=64), digits, recipe=Recipe(epochs=30, batch=64), seed=0)
+
+
+@pytest.fixture
+def v2() -> Iterator[Any]:
+    """Local inference servers and ways for them to misbehave: see ``Servers`` in ``oracles/v2_server.py``."""
+    path = Path(__file__).parent / "oracles" / "v2_server.py"
+    spec = importlib.util.spec_from_file_location("v2_server", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    servers = module.Servers()
+    yield servers
+    servers.stop()

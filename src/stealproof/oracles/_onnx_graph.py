@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stealproof.errors import InvalidData, UnknownName
 
-DTYPES = {
+DTYPES: dict[str, type[np.number[Any]]] = {
     "tensor(float16)": np.float16,
     "tensor(float)": np.float32,
     "tensor(double)": np.float64,
@@ -80,6 +80,11 @@ class OnnxGraph:
         return self._output.type in SCORES
 
     @property
+    def dtype(self) -> type[np.number[Any]]:
+        """Type of the input's elements."""
+        return DTYPES[self._input.type]
+
+    @property
     def declared_shape(self) -> tuple[int, ...]:
         """Shape of one input; ``InvalidData`` when the graph leaves an axis open."""
         shape = self._input.shape[1:]
@@ -102,8 +107,7 @@ class OnnxGraph:
         )
         if not fits:
             raise InvalidData(f"{self.path} takes inputs of shape {tuple(rest)}, got {x.shape[1:]}; pass that domain")
-        dtype = DTYPES[self._input.type]
-        x = np.rint(x).astype(dtype) if np.issubdtype(dtype, np.integer) else x.astype(dtype)
+        x = (np.rint(x) if np.issubdtype(self.dtype, np.integer) else x).astype(self.dtype)
         step = fixed or batch
         parts: list[NDArray[Any]] = []
         for start in range(0, len(x), step):

@@ -1,4 +1,4 @@
-"""From the tensors that model formats and servers give to labels and scores of ``0..classes-1``."""
+"""Between oracles and the tensors of model formats and servers: which inputs fit, which class a column stands for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stealproof.errors import InvalidData
-from stealproof.oracle import SIMPLEX_TOLERANCE, Access, Answer
+from stealproof.oracle import SIMPLEX_TOLERANCE, Access, Answer, Domain
+
+
+def default_domain(shape: tuple[int, ...], dtype: Any) -> Domain:
+    """What is legal when nobody says: bytes are pixels of 0 to 255, all else lies in [0, 1]."""
+    return Domain(shape=shape, high=255.0 if np.dtype(dtype) == np.uint8 else 1.0)
+
+
+def check_range(where: Any, dtype: Any, domain: Domain) -> None:
+    """Raise ``InvalidData`` when inputs of ``domain`` don't fit into integers of ``dtype``."""
+    if np.dtype(dtype).kind not in "iu":
+        return
+    limits = np.iinfo(dtype)
+    if domain.low < limits.min or domain.high > limits.max:
+        raise InvalidData(
+            f"{where} takes {np.dtype(dtype)} inputs, {limits.min} to {limits.max},"
+            f" but the domain is [{domain.low:g}, {domain.high:g}]; pass the domain of the model's own inputs"
+        )
 
 
 def class_indices(known: Any, classes: int, *, name: str) -> NDArray[np.int64]:

@@ -12,7 +12,14 @@ from stealproof.errors import AccessDenied, InvalidData, OracleUnavailable
 from stealproof.oracle import Access, Answer, Answers, Budget, Domain, Oracle, Transcript
 from stealproof.oracles._onnx_file import check_onnx_file
 from stealproof.oracles._onnx_graph import OnnxGraph
-from stealproof.oracles._scores import class_indices, is_simplex, softmax_rows, two_columns
+from stealproof.oracles._scores import (
+    check_range,
+    class_indices,
+    default_domain,
+    is_simplex,
+    softmax_rows,
+    two_columns,
+)
 
 LOGITS = Access(answer=Answer.LOGITS)
 PROBES = 8
@@ -45,7 +52,7 @@ class OnnxOracle(Oracle):
 
         Args:
             path: the ``.onnx`` file; external weights must lie in its folder.
-            domain: legal inputs; None for [0, 1] in the shape that the graph declares.
+            domain: legal inputs; None for [0, 1] (bytes: 0 to 255) in the shape that the graph declares.
             classes: number of classes; None to count the graph's scores.
             access: what clients see; None for all that the graph gives (probabilities, logits or labels).
             budget: meter of queries.
@@ -66,7 +73,8 @@ class OnnxOracle(Oracle):
         self._graph = OnnxGraph(path, output=output, threads=threads)
         self._softmax = softmax
         self._batch = batch
-        domain = domain or Domain(shape=self._graph.declared_shape)
+        domain = domain or default_domain(self._graph.declared_shape, self._graph.dtype)
+        check_range(path, self._graph.dtype, domain)
         probed = self._graph.run(domain.uniform(PROBES, np.random.default_rng(0)), batch=batch)
         if self._graph.gives_scores:
             probed = softmax_rows(two_columns(probed, LOGITS)) if softmax else probed
