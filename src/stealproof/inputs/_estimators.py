@@ -70,7 +70,8 @@ def _classes(estimator: Any) -> NDArray[np.int64]:
 def _linear(arrays: Arrays, features: int) -> LogisticRegression:
     model = LogisticRegression()
     model.classes_ = arrays["classes"]
-    model.coef_, model.intercept_ = arrays["coef"], arrays["intercept"]
+    # Column by column, as scikit-learn keeps them: another order would round the last bit otherwise.
+    model.coef_, model.intercept_ = np.asfortranarray(arrays["coef"]), arrays["intercept"]
     rows = 1 if len(model.classes_) == 2 else len(model.classes_)
     if model.coef_.shape != (rows, features) or model.intercept_.shape not in ((rows,), (1,)):
         raise ValueError(f"coefficients {model.coef_.shape} and intercepts {model.intercept_.shape}")
