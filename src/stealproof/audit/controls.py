@@ -27,6 +27,10 @@ class Status(StrEnum):
     """Measured, and the numbers speak for it."""
     GAP = "gap"
     """Measured, and the numbers speak against it."""
+    DEMONSTRATED = "demonstrated"
+    """Of a technique: this audit carried it out."""
+    NOT_ACHIEVED = "not achieved"
+    """Of a technique: this audit tried, and nothing came of it within the budget."""
     DECLARED = "declared"
     """The owner says so; nothing was measured."""
     NOT_ASSESSED = "not assessed"
@@ -109,9 +113,9 @@ def _technique(verdict: AuditVerdict) -> Control:
         curve, point = verdict.first or verdict.best
         how = f"{in_words(curve.attack)}, {queries(point.queries)}, fidelity {percent(point.fidelity)}"
         if verdict.level in (Level.EXACT, Level.COPIED, Level.PARTLY):
-            status, why = Status.GAP, f"Carried out: {verdict.level} ({how})."
+            status, why = Status.DEMONSTRATED, f"Carried out: {verdict.level} ({how})."
         elif verdict.level is Level.RESISTED:
-            status, why = Status.SUPPORTED, f"Tried without success within the budget ({how})."
+            status, why = Status.NOT_ACHIEVED, f"Tried without success within the budget ({how})."
         else:
             status, why = Status.NOT_ASSESSED, f"Tried, undecided ({how})."
     return Control(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from stealproof.measures.estimate import Estimate
 from stealproof.measures.paired import Comparison, paired_difference
@@ -29,8 +28,6 @@ class Row:
     queries: int
     """Inputs sent to the victim, at most ``budget``."""
     cpu_seconds: float = 0.0
-    card: Mapping[str, Any] = field(default_factory=dict)
-    """The result card that this row was read from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

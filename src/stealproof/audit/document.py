@@ -87,6 +87,7 @@ def document(
     reference: Sequence[Row] = (),
     failures: Sequence[Mapping[str, Any]] = (),
     declared: Mapping[str, str] | None = None,
+    cards: Sequence[Mapping[str, Any]] = (),
     environment: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The whole audit as one JSON object; docs/audit.md explains its keys."""
@@ -110,7 +111,8 @@ def document(
         "gaps": [_gap(gap) for gap in verdict.gaps],
         "plan": {**_fields(plan), "failed": list(failures)},
         "controls": [_fields(control) for control in controls(verdict, access, declared)],
-        "cards": [dict(row.card) for row in (*rows, *reference) if row.card],
+        "thefts": [_theft(row) for row in (*rows, *reference)],
+        "cards": list(cards),
         "environment": {"platform": platform.platform(), **(environment or {})},
     }
     clean: dict[str, Any] = plain(whole)
@@ -167,6 +169,13 @@ def _point(point: Point) -> dict[str, Any]:
         "fidelity": point.fidelity.as_dict(),
         "estimates": {name: estimate.as_dict() for name, estimate in point.estimates.items()},
     }
+
+
+def _theft(row: Row) -> dict[str, Any]:
+    """One measured theft: what the curves are means of."""
+    values = {name: estimate.value for name, estimate in row.estimates.items()}
+    place = {"attack": row.attack, "access": row.access, "budget": row.budget, "seed": row.seed}
+    return {**place, "queries": row.queries, "cpu_seconds": row.cpu_seconds, **values}
 
 
 def _gap(gap: Gap) -> dict[str, Any]:

@@ -100,15 +100,16 @@ def _on_reference(verdict: AuditVerdict) -> Iterator[str]:
     if verdict.over_reference is None:
         return
     difference = verdict.over_reference.difference
-    own = f"a model of one's own, trained on {verdict.reference_rows:,} true labels without a single query"
+    gain = f"{in_points(difference)} of fidelity"
+    own = f"a model of one's own, trained on {verdict.reference_rows:,} true labels without a query"
     if difference.low > 0:
-        yield f"Compared with {own}, the theft gains {in_points(difference)} of fidelity."
+        yield f"Compared with {own}, the theft gains {gain}: that much is owed to your model's answers."
     elif difference.high < 0:
-        yield f"{own[0].upper()}{own[1:]}, is closer to yours than the best copy: the copy is {in_points(difference)}."
+        yield f"Compared with {own}, the theft loses {gain}: true labels are worth more than your model's answers."
     else:
         yield (
-            f"What was stolen is the labelling work: {own}, agrees with yours about as much ({in_points(difference)}"
-            " for the copy)."
+            f"Compared with {own}, the theft gains {gain}, which these seeds cannot tell from zero: what is stolen may"
+            " be no more than the labelling work."
         )
 
 

@@ -103,8 +103,8 @@ def usual_budgets(pool_rows: int) -> tuple[int, ...]:
     return tuple(sorted({max(1, math.ceil(largest / RATIO**step)) for step in range(STEPS)}))
 
 
-def check_budgets(budgets: Iterable[int], pool_rows: int) -> tuple[int, ...]:
-    """``budgets`` in order.
+def check_budgets(budgets: Iterable[int], pool_rows: int = 0) -> tuple[int, ...]:
+    """``budgets`` in ascending order, or the usual ones when none is given.
 
     Raises:
         BudgetExceeded: a budget below 1.

@@ -113,14 +113,16 @@ def judge(
     if best is None:
         return AuditVerdict(level=Level.NOT_MEASURED, constant=constant)
     level, first = _level(curves, best[1], 0.0 if constant is None else constant.high)
-    largest = max((row.budget for row in reference), default=0)
+    # As many true labels as the thief had queries to spend, or the closest number below that was measured.
+    sizes = sorted({row.budget for row in reference})
+    size = max((rows for rows in sizes if rows <= best[1].budget), default=min(sizes, default=0))
     return AuditVerdict(
         level=level,
         best=best,
         first=first,
         gaps=best_thief_gaps(rows, access, poorest) if access != poorest else (),
-        over_reference=_over_reference(rows, best, [row for row in reference if row.budget == largest]),
-        reference_rows=largest,
+        over_reference=_over_reference(rows, best, [row for row in reference if row.budget == size]),
+        reference_rows=size,
         constant=constant,
     )
 

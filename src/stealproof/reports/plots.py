@@ -6,7 +6,6 @@ light and dark pages and print.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -53,26 +52,35 @@ def main_picture(document: Json) -> str:
     """A stand-alone SVG file: all accesses side by side, with a legend; follows the reader's colour scheme."""
     accesses = [a for a in document["settings"]["accesses"] if any(c["access"] == a for c in document["curves"])]
     order = attack_order(document["curves"])
-    columns = max(len(accesses), 1)
-    width = columns * WIDTH
-    rows = _wrapped([name.replace("_", " ") for name in [*order, *_reference_name(document)]], width - 40)
-    height = HEIGHT + 24 * len(rows) + 16
+    width, head = max(len(accesses), 1) * WIDTH, 58
+    labels = [(name.replace("_", " "), swatch(i)) for i, name in enumerate(order)]
+    if document["reference"]:
+        labels.append(("own model, true labels, no queries", swatch(None)))
+    labels += [("copied", _zone("bad")), ("partly copied", _zone("warn"))]
+    rows = _wrapped([name for name, _ in labels], width - 40)
+    height = head + HEIGHT + 26 * len(rows) + 14
     panels = [
-        tag("g", *_panel(document, access), transform=f"translate({i * WIDTH} 0)") for i, access in enumerate(accesses)
+        tag("g", *_panel(document, access), transform=f"translate({i * WIDTH} {head})")
+        for i, access in enumerate(accesses)
     ]
     key: list[str] = []
-    number = itertools.count()
+    samples = iter(labels)
     for line, row in enumerate(rows):
-        for name, x in row:
-            i = next(number)
-            y = HEIGHT + 12 + 24 * line
-            key.append(tag("g", swatch(i if i < len(order) else None), transform=f"translate({20 + x} {y - 8})"))
-            key.append(text(name, 20 + x + 44, y + 5))
+        y = head + HEIGHT + 12 + 26 * line
+        for x in row:
+            name, sample = next(samples)
+            key += [tag("g", sample, transform=f"translate({20 + x} {y - 8})"), text(name, 20 + x + 44, y + 5)]
+    seeds = len(document["settings"]["seeds"])
+    title = f"How well thieves copy {document['target']['name']}"
+    note = f"fidelity: share of held-out inputs on which copy and original agree; 95% intervals, {seeds} seeds"
     return tag(
         "svg",
-        tag("title", f"How well thieves copy {document['target']['name']}: fidelity against queries"),
+        tag("title", f"{title}: fidelity against queries"),
+        tag("desc", " ".join(_in_words(document, access) for access in accesses)),
         tag("style", theme("svg") + STYLE),
         tag("rect", width="100%", height="100%", fill="var(--paper)"),
+        text(title, 20, 28, class_="strong", font_size=18),
+        text(note, 20, 48, class_="small soft"),
         *panels,
         *key,
         xmlns="http://www.w3.org/2000/svg",
@@ -82,6 +90,10 @@ def main_picture(document: Json) -> str:
         height=height,
         role="img",
     )
+
+
+def _zone(name: str) -> str:
+    return tag("rect", x=2, y=2, width=32, height=13, class_=f"zone-{name}", style="opacity: .25")
 
 
 def swatch(number: int | None) -> str:
@@ -297,19 +309,15 @@ def _in_words(document: Json, access: str) -> str:
     return "Fidelity at the largest budget. " + "; ".join(lines) if lines else "Nothing was measured."
 
 
-def _reference_name(document: Json) -> list[str]:
-    return ["own model, no queries"] if document["reference"] else []
-
-
-def _wrapped(names: Sequence[str], width: float) -> list[list[tuple[str, float]]]:
-    """Legend entries with their offsets, line by line; about 7.4 pixels a character."""
-    rows: list[list[tuple[str, float]]] = [[]]
+def _wrapped(names: Sequence[str], width: float) -> list[list[float]]:
+    """Offsets of legend entries, line by line; a character takes about 7.4 pixels."""
+    rows: list[list[float]] = [[]]
     x = 0.0
     for name in names:
         length = 44 + 7.4 * len(name) + 22
         if rows[-1] and x + length > width:
             rows.append([])
             x = 0.0
-        rows[-1].append((name, x))
+        rows[-1].append(x)
         x += length
     return rows

@@ -1,0 +1,117 @@
+"""``stealproof audit``: is it a concern, and can it be stolen? One report with plots, intervals and advice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stealproof.cli._options import json_option, print_json, progress_bar, say, seed_option
+
+
+@click.command("audit")
+@click.argument("model", required=False, default="")
+@click.option(
+    "--data", default="", help="The data that MODEL is for: a data set, .npz, .csv, folder or module:function."
+)
+@click.option(
+    "--access",
+    "accesses",
+    multiple=True,
+    metavar="KIND",
+    help="What clients see: labels, top-3, probabilities, probabilities:2 (decimals), logits. Others are compared."
+    "  [default: all that MODEL gives]",
+)
+@click.option(
+    "--budget",
+    "budgets",
+    multiple=True,
+    type=int,
+    metavar="N",
+    help="Most queries of a thief. Repeatable.  [default: four, up to the size of the pool]",
+)
+@click.option(
+    "--attack", "attacks", multiple=True, metavar="NAME", help="Only this attack. Repeatable.  [default: all that fit]"
+)
+@click.option("--pool", default="own", show_default=True, help="The thief's inputs: own, none, or another data set.")
+@click.option(
+    "--price-per-query", type=float, default=0.001, show_default=True, help="In any currency; 0 for no costs."
+)
+@click.option(
+    "--control",
+    "declared",
+    multiple=True,
+    metavar="NAME=TEXT",
+    help="A control that is in place, in your words, as in 11.3.1='detector at the gateway'. Repeatable.",
+)
+@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Thefts of each kind.")
+@seed_option
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Processes, one thread each.  [default: one a core, at most 4]"
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("audit-report"),
+    show_default=True,
+    help="Folder for audit.html, audit.json and fidelity.svg.",
+)
+@json_option
+def command(
+    model: str,
+    data: str,
+    accesses: tuple[str, ...],
+    budgets: tuple[int, ...],
+    attacks: tuple[str, ...],
+    pool: str,
+    price_per_query: float,
+    declared: tuple[str, ...],
+    seeds: int,
+    seed: int,
+    workers: int | None,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Audit MODEL: how easily is it stolen, what do its answers give away, what should be done?
+
+    MODEL is a family of the catalog (trained first), a model file, a URL or package.module:function. Without MODEL,
+    a small network is trained on scikit-learn's digits and audited, in about a minute. Finished thefts are kept: after
+    Ctrl-C, the same command goes on.
+    """
+    from stealproof.audit.output import check_folder, write_report
+    from stealproof.audit.run import Request, audit
+    from stealproof.cli._audit_summary import print_summary
+    from stealproof.studies.executor import LocalPool, Serial, cores
+
+    request = Request(
+        model=model,
+        data=data,
+        accesses=accesses,
+        budgets=budgets,
+        attacks=attacks,
+        seeds=seeds,
+        seed=seed,
+        price_per_query=price_per_query,
+        pool=pool,
+        declared=dict(map(_declared, declared)),
+    )
+    check_folder(out)
+    workers = workers or min(cores(), 4)
+    with progress_bar() as progress:
+        document = audit(request, executor=LocalPool(workers) if workers > 1 else Serial(), progress=progress)
+    paths = write_report(out, document)
+    if as_json:
+        print_json(document)
+    else:
+        print_summary(document)
+    for path in paths.values():
+        say(f"wrote {path}")
+
+
+def _declared(text: str) -> tuple[str, str]:
+    from stealproof.errors import InputError
+
+    name, separator, words = text.partition("=")
+    if not separator or not words.strip():
+        raise InputError(f"expected --control name=text, got {text!r}")
+    return name.strip(), words.strip()
