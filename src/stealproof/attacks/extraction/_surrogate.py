@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import torch
@@ -10,9 +11,11 @@ from numpy.typing import NDArray
 from stealproof import seeds
 from stealproof.errors import InvalidData
 from stealproof.oracle import as_array
+from stealproof.roles.architecture import NetworkFamily
 from stealproof.roles.dataset import Part
 from stealproof.roles.extraction import Theft
 from stealproof.training.fit import fit
+from stealproof.training.recipe import Recipe
 from stealproof.training.suited import suited_network, suited_recipe
 
 
@@ -51,8 +54,21 @@ def train_surrogate(
         architecture,
         data,
         classes=theft.oracle.classes,
-        recipe=theft.recipe or suited_recipe(architecture, len(x)),
+        recipe=theft.recipe or _thief_recipe(architecture, y),
         seed=seeds.derive(theft.seed, name),
         progress=lambda what, share: theft.progress(f"{what} {name}", begin + (end - begin) * share),
         start=start,
     )
+
+
+def _thief_recipe(architecture: NetworkFamily, y: torch.Tensor) -> Recipe:
+    """The suited recipe, with the smoothing that was measured to raise fidelity where only labels are known.
+
+    It gains 0.2 to 0.5 points for convolutional networks and loses as much for ``Mlp`` on tabular data, hence the
+    condition. Probabilities say themselves where the victim is in doubt.
+    """
+    recipe = suited_recipe(architecture, len(y))
+    only_labels = y.ndim == 1 or bool((y.max(dim=1).values == 1).all())
+    if recipe.optimizer == "muon" and only_labels:
+        return dataclasses.replace(recipe, label_smoothing=0.1)
+    return recipe
