@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
+from stealproof.attacks.extraction._leaf_boxes import LeafBoxes
 from stealproof.errors import InputError, InvalidData
 
 ARGUMENTS: Mapping[str, tuple[str, ...]] = {
@@ -43,6 +45,8 @@ def describe_layers(model: torch.nn.Module) -> list[dict[str, Any]] | None:
         if any(layers is None for layers in inner):
             return None
         return [{"layer": "Sequential", "layers": [one for layers in inner if layers for one in layers]}]
+    if type(model) is LeafBoxes:
+        return [{"layer": "LeafBoxes", "shapes": [list(buffer.shape) for buffer in model.buffers()]}]
     name = type(model).__name__
     if name not in ARGUMENTS or type(model) is not getattr(torch.nn, name):
         return None
@@ -77,6 +81,8 @@ def _build(layer: Any, depth: int) -> torch.nn.Module:
         if not isinstance(inner, list) or len(inner) > MOST_LAYERS:
             raise InvalidData("the card's layers are no list of layers")
         return torch.nn.Sequential(*[_build(child, depth + 1) for child in inner])
+    if name == "LeafBoxes":
+        return _leaf_boxes(arguments.get("shapes"))
     if name not in ARGUMENTS or not set(arguments) <= {*ARGUMENTS[name], "bias"}:
         raise InvalidData(
             f"the card names a layer {name!r} that is not known here; expected one of {sorted(ARGUMENTS)}"
@@ -88,6 +94,15 @@ def _build(layer: Any, depth: int) -> torch.nn.Module:
     except (TypeError, ValueError, RuntimeError, MemoryError) as error:
         raise InvalidData(f"the card's layer {name} can't be built: {error}") from error
     return built
+
+
+def _leaf_boxes(shapes: Any) -> torch.nn.Module:
+    """A recovered decision tree whose boxes are yet to be loaded."""
+    try:
+        low, high, distributions = (np.zeros(tuple(shape)) for shape in shapes)
+    except (TypeError, ValueError, MemoryError) as error:
+        raise InvalidData(f"the card's LeafBoxes can't be built: {error}") from error
+    return LeafBoxes(low, high, distributions)
 
 
 def refuse_unknown(model: torch.nn.Module) -> InputError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -83,8 +84,11 @@ def train(
     protections: Sequence[Any] = (),
     seed: int = 0,
     progress: Callable[[str, float], None] | None = None,
+    checkpoint: Path | None = None,
 ) -> Trained:
     """Train ``family`` on the owner's part of ``data``; same arguments, same model (CPU).
+
+    ``checkpoint`` lets an interrupted run of a network go on; see ``stealproof.training.fit``.
 
     Raises:
         InputError: a recipe for an estimator, which has none.
@@ -106,6 +110,7 @@ def train(
             recipe=recipe,
             seed=seed,
             progress=progress,
+            checkpoint=checkpoint,
         )
         card["recipe"] = dataclasses.asdict(recipe)
     else:

@@ -7,14 +7,6 @@ import torch
 from numpy.typing import NDArray
 
 
-class LogSigmoid(torch.nn.Module):
-    """Logits whose softmax is the vector of one-versus-rest sigmoids, normalised to sum to 1."""
-
-    def forward(self, z: torch.Tensor) -> torch.Tensor:
-        """``(n, classes)`` scores of one-versus-rest models to logits of the same shape."""
-        return torch.nn.functional.logsigmoid(z)
-
-
 def affine_network(weights: NDArray[np.float64], *, one_vs_rest: bool = False) -> torch.nn.Sequential:
     """A network of one linear layer on the flattened input.
 
@@ -27,4 +19,5 @@ def affine_network(weights: NDArray[np.float64], *, one_vs_rest: bool = False) -
         linear.weight.copy_(torch.as_tensor(weights[:-1].T))
         linear.bias.copy_(torch.as_tensor(weights[-1]))
     layers: list[torch.nn.Module] = [torch.nn.Flatten(), linear]
-    return torch.nn.Sequential(*layers, LogSigmoid()) if one_vs_rest else torch.nn.Sequential(*layers)
+    # The softmax of log-sigmoids is the vector of the sigmoids, normalised to sum to 1.
+    return torch.nn.Sequential(*layers, torch.nn.LogSigmoid()) if one_vs_rest else torch.nn.Sequential(*layers)

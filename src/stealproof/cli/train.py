@@ -1,0 +1,144 @@
+"""``stealproof train``: train a model, measure it on held-out rows, save it with its card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stealproof.cli._options import (
+    json_option,
+    parameter_option,
+    parse_parameters,
+    print_json,
+    progress_bar,
+    say,
+    seed_option,
+)
+
+if TYPE_CHECKING:
+    from stealproof.measures.estimate import Estimate
+    from stealproof.training.recipe import Recipe
+
+
+@click.command("train")
+@click.argument("model")
+@click.option(
+    "--data",
+    "data_spec",
+    required=True,
+    metavar="DATA",
+    help="A data set of the catalog, a .npz or .csv file, a folder of images, or package.module:function.",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="The .safetensors file to write; its card is written beside it.",
+)
+@parameter_option
+@click.option(
+    "-d",
+    "--data-parameter",
+    "data_pairs",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A parameter of the data, for example label=income. Repeatable.",
+)
+@click.option(
+    "-r",
+    "--recipe",
+    "recipe_pairs",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A field of the training recipe, for example batch=512. Repeatable.  [default: measured for this model]",
+)
+@click.option("--epochs", type=float, help="Short for -r epochs=...")
+@seed_option
+@click.option("--force", is_flag=True, help="Overwrite a model that is there, and forget its unfinished run.")
+@json_option
+def command(
+    model: str,
+    data_spec: str,
+    out: Path,
+    parameters: tuple[str, ...],
+    data_pairs: tuple[str, ...],
+    recipe_pairs: tuple[str, ...],
+    epochs: float | None,
+    seed: int,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Train the family MODEL on the owner's part of DATA; after Ctrl-C, the same command goes on."""
+    from stealproof import catalog
+
+    family = catalog.make(model, "model", **parse_parameters(parameters))
+    check_target(out, force=force)
+    from stealproof.inputs.data import open_data
+    from stealproof.inputs.model import save_model
+    from stealproof.training.trained import train
+
+    changes = parse_parameters(recipe_pairs) | ({} if epochs is None else {"epochs": epochs})
+    data = open_data(data_spec, **parse_parameters(data_pairs))
+    checkpoint = out.with_name(f".{out.name}.unfinished")
+    if force:
+        checkpoint.unlink(missing_ok=True)
+    with progress_bar() as progress:
+        trained = train(
+            family,
+            data,
+            recipe=recipe_for(family, len(data.train), changes),
+            seed=seed,
+            progress=progress,
+            checkpoint=checkpoint,
+        )
+    accuracy = trained.accuracy(data.test) if "test" in data.parts else None
+    save_model(trained, out, accuracy=accuracy)
+    say(f"saved {out} and {out.with_suffix('.json')}")
+    report: dict[str, Any] = {
+        "model": family.describe(),
+        "data": dict(data.description),
+        "rows": len(data.train),
+        "recipe": trained.card["recipe"],
+        "seed": seed,
+        "accuracy": None if accuracy is None else accuracy.as_dict(),
+        "path": str(out),
+    }
+    if as_json:
+        print_json(report)
+    else:
+        click.echo(f"{family.name()} on {len(data.train):,} rows of {data.name}: {_in_words(accuracy)}")
+
+
+def check_target(out: Path, *, force: bool) -> None:
+    """Refuse a file that could not be written, before hours of work go into it."""
+    from stealproof.errors import InputError
+
+    if out.suffix != ".safetensors":
+        raise InputError(
+            f"a model is saved as .safetensors, got --out {out}; name it {out.with_suffix('.safetensors')}"
+        )
+    for path in (out, out.with_suffix(".json")):
+        if path.exists() and not force:
+            raise InputError(f"{path} is already there; choose another --out, or overwrite it with --force")
+
+
+def recipe_for(family: Any, rows: int, changes: dict[str, Any]) -> Recipe | None:
+    """The measured recipe of this family with some fields changed; None when nothing is changed."""
+    if not changes:
+        return None
+    from stealproof.errors import InputError
+    from stealproof.roles.architecture import NetworkFamily
+    from stealproof.studies.workshop import adapted
+    from stealproof.training.suited import suited_recipe
+
+    if not isinstance(family, NetworkFamily):
+        raise InputError(f"{family.name()} is a scikit-learn estimator and takes no recipe; drop {', '.join(changes)}")
+    return adapted(suited_recipe(family, rows), changes)
+
+
+def _in_words(accuracy: Estimate | None) -> str:
+    if accuracy is None:
+        return "accuracy not measured, since the data have no test rows"
+    return f"test accuracy {accuracy.value:.4f} ({accuracy.low:.4f} to {accuracy.high:.4f}, n={accuracy.n:,})"
