@@ -76,17 +76,17 @@ def test_a_coarse_grid_is_cheaper_and_less_exact() -> None:
     assert 0.9 < examiner.examine(coarse.model)["uniform_fidelity"].value < 1.0
 
 
-@pytest.mark.parametrize("direction", ["bottom-up", "top-down"])
-def test_stops_at_the_budget_with_what_it_has(direction: Direction) -> None:
+@pytest.mark.parametrize(("direction", "enough"), [("bottom-up", 1600), ("top-down", 400)])
+def test_stops_at_the_budget_with_what_it_has(direction: Direction, enough: int) -> None:
     victim = tree_on(BreastCancer())
     examiner = Examiner(victim.oracle(), None)
     fidelity = []
-    for budget in (1, 100, 400):
+    for budget in (1, 50, enough):
         surrogate = PathFinding(direction=direction).steal(victim.oracle(INCOMPLETE), budget=budget)
         assert surrogate.queries == budget
         assert not surrogate.notes["complete"]
         fidelity.append(examiner.examine(surrogate.model)["uniform_fidelity"].value)
-    assert fidelity[2] > max(0.7, fidelity[0])
+    assert fidelity[2] > max(0.9, fidelity[0])
 
 
 def test_listed_levels_are_asked_one_by_one() -> None:
