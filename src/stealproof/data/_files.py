@@ -21,6 +21,9 @@ VARIABLE = "STEALPROOF_DATA"
 DOWNLOAD_SECONDS = 30
 """Longest wait for a server that sends nothing."""
 
+LONGEST_REASON = 120
+"""Characters of another library's message before its kind says more."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Official:
@@ -71,7 +74,8 @@ class Official:
                 f"the file {name} of {self.folder} is not on this machine and is not published;"
                 f" put it at {candidates[0]}, or set {VARIABLE} to a folder that has {self.folder}/{name}"
             )
-        logging.getLogger("pooch").setLevel(logging.ERROR)
+        # What goes wrong is in our own error, in one line.
+        pooch.get_logger().setLevel(logging.ERROR)
         target = cache_folder() / self.folder / name
         downloader = pooch.HTTPDownloader(progressbar=False, timeout=DOWNLOAD_SECONDS)
         try:
@@ -94,6 +98,7 @@ class Official:
             return _unpack(Path(packed), name, target)
         except (OSError, ValueError, ImportError) as error:
             reason = str(error).partition("\n")[0]
+            reason = reason if len(reason) <= LONGEST_REASON else type(error).__name__
             raise MissingData(
                 f"the file {name} of {self.folder} is not on this machine and could not be fetched ({reason});"
                 f" download {self._address(name)} and put it at {candidates[0]},"

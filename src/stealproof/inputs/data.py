@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stealproof import catalog
+from stealproof import catalog, seeds
 from stealproof.data._tabular import Codec
 from stealproof.errors import InvalidData, MissingData, UnknownName
 from stealproof.inputs import _python
@@ -63,11 +63,22 @@ class Pool:
     description: Mapping[str, Any]
 
 
-def open_pool(spec: str, *, domain: Domain, data: Dataset | None = None, **parameters: Any) -> Pool:
-    """The pool behind ``spec``: ``own`` is the pool of ``data``; everything else is foreign and keeps its labels.
+def open_pool(
+    spec: str, *, domain: Domain, data: Dataset | None = None, noise: int = 0, seed: int = 0, **parameters: Any
+) -> Pool | None:
+    """The pool behind ``spec``; None for ``none``.
 
     Images of the catalog are resized and turned grey or coloured to fit ``domain``. A foreign pool must not overlap
     the test part of ``data``.
+
+    Args:
+        spec: ``own`` (the pool part of ``data``), ``noise`` (uniform inputs), ``none``, or foreign inputs, named as
+            ``open_data`` wants it; these keep their own labels.
+        domain: the victim's legal inputs.
+        data: the victim's data.
+        noise: how many uniform inputs to draw.
+        seed: of those.
+        parameters: of the reader of a foreign pool.
 
     Raises:
         InvalidData: the pool does not fit the domain, or overlaps the test part.
@@ -76,6 +87,11 @@ def open_pool(spec: str, *, domain: Domain, data: Dataset | None = None, **param
         if data is None:
             raise InvalidData("the pool 'own' is a part of the victim's data, and no data were given; add --data")
         return Pool(x=as_array(data.pool.x), labels=None, name="own", description={"name": "own"})
+    if spec == "none":
+        return None
+    if spec == "noise":
+        x = domain.uniform(noise, seeds.rng(seed, "noise pool")).astype(np.float32)
+        return Pool(x=x, labels=None, name="noise", description={"name": "noise", "seed": seed})
     opened = _open_foreign(spec, domain=domain, data=data, parameters=parameters)
     part = opened.pool if "pool" in opened.parts else opened.train
     x = as_array(part.x)
