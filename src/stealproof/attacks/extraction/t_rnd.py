@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from stealproof.attacks.extraction._cross_validation import search_recipe
 from stealproof.attacks.extraction._gradient_steps import check_movable, fgsm, moved, other_classes, width
+from stealproof.attacks.extraction._surrogate import thief_recipe
 from stealproof.attacks.extraction._synthetic_rounds import ask_seeds, extract_in_rounds, targets_of
 from stealproof.errors import InputError, InvalidData
 from stealproof.oracle import Domain
 from stealproof.roles.extraction import Extraction, Theft
 from stealproof.system import Source
 from stealproof.training.recipe import Recipe
-from stealproof.training.suited import suited_network, suited_recipe
+from stealproof.training.suited import suited_network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +118,8 @@ class TRnd(Extraction):
     def _tuned(self, theft: Theft, x: NDArray[Any], targets: NDArray[Any], labels: NDArray[np.int64]) -> Recipe:
         """The recipe that cross-validation on the seeds chooses; every trial is noted."""
         shape, classes = theft.oracle.domain.shape, theft.oracle.classes
-        base = theft.recipe or suited_recipe(theft.architecture or suited_network(shape, classes), len(x))
+        architecture = theft.architecture or suited_network(shape, classes)
+        base = theft.recipe or thief_recipe(architecture, torch.as_tensor(targets))
         theft.progress("searching hyper-parameters", 0.0)
         recipe, trials = search_recipe(
             theft,
