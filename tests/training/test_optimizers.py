@@ -24,7 +24,7 @@ def test_one_cycle_rises_and_falls_between_zero_and_one() -> None:
 def test_set_rate_follows_the_schedule_from_each_groups_own_peak() -> None:
     model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 2))
     recipe = Recipe(optimizer="muon", learning_rate=0.5)
-    optimizer = make_optimizer(model, recipe)
+    optimizer = make_optimizer(model.parameters(), recipe)
     set_rate(optimizer, recipe, 49, 99)
     assert [group["lr"] / group["peak"] for group in optimizer.param_groups] == pytest.approx([0.625, 0.625])
     assert [group["peak"] for group in optimizer.param_groups] == pytest.approx([0.5, 0.05])
@@ -68,5 +68,5 @@ def test_muon_of_stacked_models_equals_muon_of_each() -> None:
 
 
 def test_a_model_without_weights_is_refused() -> None:
-    with pytest.raises(InputError, match="Flatten has no weights to train"):
-        make_optimizer(torch.nn.Flatten(), Recipe())
+    with pytest.raises(InputError, match="the network has no weights to train"):
+        make_optimizer(torch.nn.Flatten().parameters(), Recipe())

@@ -29,10 +29,16 @@ class Batches:
         """Row numbers ``(b,)`` of this step, int64, on the CPU."""
         epoch, place = divmod(step, self.per_epoch)
         if epoch != self._epoch:
-            order = torch.randperm(self._rows, generator=seeds.generator(self._seed, "order", epoch))
-            if self._rows == 1:
-                # Twice the only row: the same mean, and a batch normalisation can work with it.
-                order = order.repeat(2)
-            cuts = [number * self._batch for number in range(1, self.per_epoch)]
-            self._parts, self._epoch = order.tensor_split(cuts), epoch
+            self._parts, self._epoch = self.order(epoch).tensor_split(self.cuts), epoch
         return self._parts[place]
+
+    def order(self, epoch: int) -> torch.Tensor:
+        """Row numbers of a whole epoch, in order."""
+        order = torch.randperm(self._rows, generator=seeds.generator(self._seed, "order", epoch))
+        # A single row comes twice: the same mean, and a batch normalisation can work with it.
+        return order.repeat(2) if self._rows == 1 else order
+
+    @property
+    def cuts(self) -> list[int]:
+        """Where an epoch's order is cut into batches."""
+        return [number * self._batch for number in range(1, self.per_epoch)]

@@ -16,11 +16,11 @@ ADAM_RATE = 0.1
 """Under Muon: the rate of biases, scales and the last layer (Adam's), as a share of the matrices' rate."""
 
 
-def make_optimizer(model: torch.nn.Module, recipe: Recipe, *, stacked: bool = False) -> torch.optim.Optimizer:
-    """The recipe's optimizer for ``model``'s parameters; ``stacked`` if their first axis counts models."""
-    parameters = [weight for weight in model.parameters() if weight.requires_grad]
+def make_optimizer(weights: Iterable[torch.Tensor], recipe: Recipe, *, stacked: bool = False) -> torch.optim.Optimizer:
+    """The recipe's optimizer for a network's parameters; ``stacked`` if their first axis counts models."""
+    parameters = [weight for weight in weights if weight.requires_grad]
     if not parameters:
-        raise InputError(f"{type(model).__name__} has no weights to train; expected a network with parameters")
+        raise InputError("the network has no weights to train; expected one with parameters that require gradients")
     rate, decay = recipe.learning_rate, recipe.weight_decay
     optimizer: torch.optim.Optimizer
     if recipe.optimizer == "muon":

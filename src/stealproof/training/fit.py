@@ -73,9 +73,9 @@ def fit(
         data = protection.prepare(data, seeds.generator(seed, "prepare", protection.name()))
     placement = place(model, recipe)
     model, data = placement.model(model), placement.data(data)
-    optimizer = make_optimizer(model, recipe)
+    optimizer = make_optimizer(model.parameters(), recipe)
     batches = Batches(len(data), recipe, seed)
-    report = _reporter(progress)
+    report = reporter(progress)
     # Layers such as dropout know no other randomness than the global generator, so it is lent to them and given back.
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seeds.derive(seed, "layers"))
@@ -145,7 +145,7 @@ def _global_generator(device: torch.device) -> torch.Generator:
     return torch.default_generator if device.type == "cpu" else torch.cuda.default_generators[device.index or 0]
 
 
-def _reporter(progress: Callable[[str, float], None] | None) -> Callable[[float], None]:
+def reporter(progress: Callable[[str, float], None] | None) -> Callable[[float], None]:
     """A function of the finished share that calls ``progress`` now and then."""
     reported = float("-inf")
 
