@@ -391,6 +391,7 @@ def output(shape: Any, data: Any = None, datatype: str = "FP32", **parameters: A
         (output([2, 3], [0.5, 0.5, 0.5] * 2), "expected probabilities that sum to 1, got rows that sum to 1.5"),
         (output([2, 3], [2, -1, 0] * 2), "expected probabilities between 0 and 1"),
         (output([2, 3], [float("nan")] * 6), "expected probabilities between 0 and 1, got NaN"),
+        (output([2, 3], [1e300] * 6), "expected probabilities between 0 and 1"),
         (output([2, 3], ["a"] * 6), r"holds no FP32 numbers but \['a'"),
         (output([2, 3], [[1, 0], [1]]), "holds no FP32 numbers"),
         (output([2, 3], "111111"), "holds no FP32 numbers but '111111'"),
