@@ -72,14 +72,14 @@ class CsvData(OwnData):
 class CsvPool(OwnData):
     """More rows of the table that a victim was trained on, without labels or with labels that are not looked at."""
 
-    codec: Any
+    codec: Codec
     """How the victim's own table was encoded."""
     delimiter: str = ","
 
     def _read(self) -> Raw:
         path = Path(self.path)
         refuse_pickle(path)
-        codec: Codec = self.codec
+        codec = self.codec
         cells = read_cells(path, self.delimiter)
         table = typed({name: cells[name] for name in codec.order if name in cells}, path, codec=codec)
         x = torch.from_numpy(codec.encode(table))

@@ -18,7 +18,7 @@ SHAPES = {2: ("x", "y"), 4: ("x", "y", "test_x", "test_y")}
 class FunctionData(OwnData):
     """Arrays that a function returned: ``(x, y)``, ``(x, y, test_x, test_y)``, or a dictionary by those names."""
 
-    returned: Any
+    returned: object
     """What the function returned."""
     classes: int | None = None
     """Number of classes; None counts the labels."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stealproof.errors import InputError, InvalidData, UnsafeFile
+from stealproof.errors import InvalidData, UnsafeFile
 from stealproof.files import sha256_file
 from stealproof.inputs._own import Arrays, OwnData, first_bytes, joined, raw_from_arrays
 from stealproof.inputs._pickles import refuse_pickle
@@ -68,10 +68,8 @@ class NpzData(OwnData):
 
     def _arrays(self, path: Path) -> dict[str, np.ndarray]:
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 return {key: archive[key] for key in archive.files}
-        except InputError:
-            raise
         except DAMAGED as error:
             if "allow_pickle" in str(error):
                 raise UnsafeFile(
