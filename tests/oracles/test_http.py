@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from stealproof.errors import AccessDenied, BudgetExceeded, InputError, InvalidData, OracleUnavailable, UnknownName
 from stealproof.oracle import Access, Answer, Answers, Budget, Domain
-from stealproof.oracles._transport import Patience, seconds_of
-from stealproof.oracles.http import HttpOracle
+from stealproof.oracles._transport import seconds_of
+from stealproof.oracles.http import HttpOracle, Patience
 
 RNG = np.random.default_rng(0)
 W = RNG.normal(size=(4, 3))

@@ -21,7 +21,8 @@ from stealproof.oracle import Access, Answer, Answers, Budget, Domain, Oracle, T
 from stealproof.oracles import _v2
 from stealproof.oracles._scores import softmax_rows, two_columns
 from stealproof.oracles._served import Served
-from stealproof.oracles._transport import Patience, Reply, Transport, shown
+from stealproof.oracles._transport import Patience as Patience
+from stealproof.oracles._transport import Reply, Transport, shown
 
 LOGITS = Access(answer=Answer.LOGITS)
 
