@@ -44,9 +44,6 @@ class Victim:
         from stealproof import seeds
         from stealproof.attacks.outcome import Examiner
 
-        for name, value in (("examine", rows), ("uniform", uniform)):
-            if value is not None and value < 0:
-                raise InputError(f"{name} must be at least 0 inputs, got {value}")
         if rows is None and self.remote:
             rows = REMOTE_ROWS
         if uniform is None:

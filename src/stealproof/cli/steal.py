@@ -133,6 +133,9 @@ def command(
         from stealproof.cli.train import check_target
 
         check_target(out, force=force)
+    for name, value in (("examine", examined), ("uniform", uniform)):
+        if value is not None and value < 0:
+            raise InputError(f"{name} must be at least 0 inputs, got {value}")
     if not 0 <= price_per_query < math.inf:
         raise InputError(f"price-per-query must be at least 0 and finite, got {price_per_query}")
     from stealproof.cli import _theft

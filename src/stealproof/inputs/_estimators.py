@@ -38,7 +38,7 @@ def arrays_of(estimator: Any) -> tuple[str, dict[str, NDArray[Any]]]:
     if isinstance(estimator, RandomForestClassifier | ExtraTreesClassifier):
         return FOREST, {"classes": _classes(estimator), **_tree_arrays(estimator.estimators_)}
     raise InputError(
-        f"a {type(estimator).__name__} can't be saved here, only logistic regression, decision trees and forests;"
+        f"{type(estimator).__name__} can't be saved here, only logistic regression, decision trees and forests;"
         " convert it to ONNX with skl2onnx, or name a function that returns it"
     )
 

@@ -108,7 +108,7 @@ def _leaf_boxes(shapes: Any) -> torch.nn.Module:
 def refuse_unknown(model: torch.nn.Module) -> InputError:
     """The error for a network that can neither be described nor rebuilt by a family."""
     return InputError(
-        f"a {type(model).__name__} can't be saved: it is neither of the family that it was said to be nor a Sequential"
+        f"{type(model).__name__} can't be saved: it is neither of the family that it was said to be nor a Sequential"
         " of standard layers; use it from Python, or export it to ONNX"
     )
 
