@@ -16,6 +16,8 @@ from stealproof.measures.paired import Comparison, paired_difference
 EXACT = 0.99
 COPIED = 0.90
 PARTLY = 0.75
+CLOSE = 0.01
+"""Mean total variation up to which two models answer with the same probabilities, for all that a client can tell."""
 
 
 class Level(StrEnum):
@@ -42,9 +44,11 @@ class Rule:
 RULES = (
     Rule(
         level=Level.EXACT,
-        text=f"some copy's fidelity has a lower bound of at least {EXACT} on held-out and on uniform inputs alike",
+        text=f"some copy's fidelity has a lower bound of at least {EXACT} on uniform inputs, and on held-out inputs"
+        f" either that or at least {COPIED:.2f} with probabilities that differ by at most {CLOSE} in total variation",
         reason="Uniform inputs look like nothing that a model was trained on; agreement there means that the function"
-        " itself was recovered (Tramèr et al. 2016 judge their copies on 10,000 of them).",
+        " itself was recovered (Tramèr et al. 2016 judge their copies on 10,000 of them). The second way is for"
+        " few held-out inputs, of which even full agreement proves little.",
     ),
     Rule(
         level=Level.COPIED,
@@ -129,16 +133,22 @@ def judge(
 
 def _level(curves: Sequence[Curve], best: Point, floor: float) -> tuple[Level, tuple[Curve, Point] | None]:
     pairs = sorted(((curve, point) for curve in curves for point in curve.points), key=lambda pair: pair[1].queries)
-    for level, bound in ((Level.EXACT, EXACT), (Level.COPIED, COPIED), (Level.PARTLY, PARTLY)):
+    for level in (Level.EXACT, Level.COPIED, Level.PARTLY):
         for curve, point in pairs:
-            low = point.fidelity.low
-            if level is Level.EXACT:
-                uniform = point.estimates.get("uniform_fidelity")
-                low = min(low, uniform.low) if uniform is not None else 0.0
-            if low >= bound and low > floor:
+            if point.fidelity.low > floor and _reaches(point, level):
                 return level, (curve, point)
     resisted = best.fidelity.high < PARTLY or best.fidelity.high <= floor
     return (Level.RESISTED if resisted else Level.INCONCLUSIVE), None
+
+
+def _reaches(point: Point, level: Level) -> bool:
+    low = point.fidelity.low
+    if level is not Level.EXACT:
+        return low >= (COPIED if level is Level.COPIED else PARTLY)
+    uniform = point.estimates.get("uniform_fidelity")
+    variations = [point.estimates[name].high for name in ("tv", "uniform_tv") if name in point.estimates]
+    same = len(variations) == 2 and max(variations) <= CLOSE and low >= COPIED
+    return uniform is not None and uniform.low >= EXACT and (low >= EXACT or same)
 
 
 def _over_reference(rows: Sequence[Row], best: tuple[Curve, Point], reference: Sequence[Row]) -> Comparison | None:

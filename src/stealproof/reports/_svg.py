@@ -75,13 +75,18 @@ def look(number: int) -> tuple[str, str, str | None]:
 
 
 def tag(name: str, *children: str, **attributes: object) -> str:
-    """An element; attribute names write ``_`` for ``-`` and ``class_`` for ``class``, numbers are rounded."""
+    """An element around children that are markup already; attribute names write ``_`` for ``-`` and ``class_`` for ``class``, numbers are rounded."""
     words = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(_text(value))}"'
         for key, value in attributes.items()
         if value is not None
     )
     return f"<{name}{words}>{''.join(children)}</{name}>" if children else f"<{name}{words}/>"
+
+
+def note(name: str, content: str) -> str:
+    """A ``title`` or ``desc``: words for those who can't see the drawing."""
+    return tag(name, escape(content, quote=False))
 
 
 def text(content: str, x: float, y: float, **attributes: object) -> str:

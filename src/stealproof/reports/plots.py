@@ -16,6 +16,7 @@ from stealproof.reports._svg import (
     log_ticks,
     look,
     marker,
+    note,
     path,
     short,
     tag,
@@ -38,8 +39,8 @@ def fidelity_panel(document: Json, access: str) -> str:
     """One SVG: fidelity against queries of every attack under ``access``, with intervals, thresholds and references."""
     return tag(
         "svg",
-        tag("title", f"Fidelity against queries when clients see {access}"),
-        tag("desc", _in_words(document, access)),
+        note("title", f"Fidelity against queries when clients see {access}"),
+        note("desc", _in_words(document, access)),
         *_panel(document, access),
         class_="sp",
         viewBox=f"0 0 {WIDTH} {HEIGHT}",
@@ -75,8 +76,8 @@ def main_picture(document: Json) -> str:
     note = f"fidelity: share of held-out inputs on which copy and original agree; 95% intervals, {seeds} seeds"
     return tag(
         "svg",
-        tag("title", f"{title}: fidelity against queries"),
-        tag("desc", " ".join(_in_words(document, access) for access in accesses)),
+        note("title", f"{title}: fidelity against queries"),
+        note("desc", " ".join(_in_words(document, access) for access in accesses)),
         tag("style", theme("svg") + STYLE),
         tag("rect", width="100%", height="100%", fill="var(--paper)"),
         text(title, 20, 28, class_="strong", font_size=18),
@@ -146,8 +147,8 @@ def gap_plot(gaps: Sequence[Json]) -> str:
     )
     return tag(
         "svg",
-        tag("title", "What scores give the best thief over labels"),
-        tag("desc", words),
+        note("title", "What scores give the best thief over labels"),
+        note("desc", words),
         *parts,
         class_="sp",
         viewBox=f"0 0 {WIDTH} {height}",
@@ -177,7 +178,9 @@ def ruler(estimate: Json, thresholds: Sequence[float], low: float = 0.5) -> str:
         tag("circle", cx=at, cy=40, r=5.5, fill="var(--ink)", class_="mark"),
     ]
     words = f"Fidelity {_in_percent(estimate)}; thresholds at {100 * warn:.0f}% and {100 * bad:.0f}%"
-    return tag("svg", tag("title", words), *parts, class_="sp", viewBox=f"0 0 {WIDTH} 86", role="img", aria_label=words)
+    return tag(
+        "svg", note("title", words), *parts, class_="sp", viewBox=f"0 0 {WIDTH} 86", role="img", aria_label=words
+    )
 
 
 def _panel(document: Json, access: str) -> list[str]:
@@ -273,7 +276,7 @@ def _curve(curve: Json, number: int, x: Scale, y: Scale, *, best: bool) -> list[
     parts += [
         tag(
             "g",
-            tag("title", _point_in_words(curve, p)),
+            note("title", _point_in_words(curve, p)),
             marker(kind, *at, 5.5 if best else 4.5, fill=colour, class_="mark"),
         )
         for p, at in zip(points, line, strict=True)

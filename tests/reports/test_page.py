@@ -1,0 +1,143 @@
+"""The page is rendered from ``assets/audit.json``, which this command made, with its third-party paths untouched:
+
+stealproof audit --seeds 2 --attack knockoff_nets --attack t_rnd --attack jacobian_augmentation --budget 30 --budget 120
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stealproof.reports.page import page
+
+VOID = {"meta", "br", "img", "input", "link", "hr"}
+
+
+class Reader(HTMLParser):
+    """Collects tags with their attributes and checks that they are closed in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.ids: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self.ids += [value for key, value in attrs if key == "id" and value]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def read(html: str) -> Reader:
+    reader = Reader()
+    reader.feed(html)
+    assert not reader.open
+    return reader
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((Path(__file__).parent / "assets" / "audit.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def html(document: dict[str, Any]) -> str:
+    return page(document)
+
+
+def test_the_verdict_comes_first_with_its_number_and_interval(html: str, document: dict[str, Any]) -> None:
+    assert document["verdict"]["headline"] in html
+    fidelity = (document["verdict"]["first"] or document["verdict"]["best"])["fidelity"]
+    assert f"{100 * fidelity['value']:.1f}%" in html
+    assert html.index('class="hero') < html.index('id="q2"') < html.index('id="reading"') < html.index('id="method"')
+
+
+def test_it_loads_nothing(html: str) -> None:
+    loading = {"src", "srcset", "data", "poster", "action", "formaction", "background"}
+    for tag, attributes in read(html).tags:
+        assert tag not in ("script", "link", "iframe", "object", "embed", "img")
+        assert not loading & set(attributes)
+        if "href" in attributes:
+            assert tag == "a"
+    assert "@import" not in html
+    assert not re.search(r"url\(", html)
+    assert len(html) < 1_000_000
+
+
+def test_it_is_well_formed_and_its_links_lead_somewhere(html: str) -> None:
+    reader = read(html)
+    assert len(reader.ids) == len(set(reader.ids))
+    for tag, attributes in reader.tags:
+        target = attributes.get("href") or ""
+        if tag == "a" and target.startswith("#"):
+            assert target[1:] in reader.ids
+
+
+def test_readers_who_see_nothing_get_it_in_words(html: str) -> None:
+    reader = read(html)
+    assert ("html", {"lang": "en"}) in reader.tags
+    for tag, attributes in reader.tags:
+        if tag == "svg" and attributes.get("aria-hidden") != "true":
+            assert attributes["role"] == "img"
+            assert attributes["aria-label"]
+
+
+def test_questions_without_an_answer_say_so(html: str) -> None:
+    text = " ".join("".join(read(html).text).split())
+    assert text.count("not measured by this version") >= 3
+    for question in ("What can be done?", "Does the proof hold?", "Do the defenses get along?"):
+        assert question in text
+
+
+def test_what_a_caller_names_is_no_markup(document: dict[str, Any]) -> None:
+    hostile = copy.deepcopy(document)
+    hostile["target"]["name"] = '<script>alert("&")</script>'
+    hostile["curves"][0]["attack"] = "<b>bold"
+    html = page(hostile)
+    assert "<script" not in html
+    assert "<b>" not in html
+    read(html)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"curves": [], "gaps": [], "reference": [], "verdict": {"first": None, "best": None, "level": "not measured"}},
+        {"target": {"accuracy": None, "constant": None}, "reference": []},
+        {"settings": {"price_per_query": 0}},
+        {"gaps": []},
+        {"plan": {"left_out": [], "failed": []}},
+        {"verdict": {"advice": [], "findings": []}},
+    ],
+)
+def test_it_can_do_without(document: dict[str, Any], changes: dict[str, Any]) -> None:
+    changed = copy.deepcopy(document)
+    for key, value in changes.items():
+        changed[key] = changed[key] | value if isinstance(value, dict) else value
+    read(page(changed))
+
+
+def test_thefts_that_gave_no_copy_are_listed(document: dict[str, Any]) -> None:
+    changed = copy.deepcopy(document)
+    changed["plan"]["failed"] = [
+        {"attack": "path_finding", "access": "labels", "reason": "the leaves ran out", "budgets": [30, 120], "cells": 4}
+    ]
+    assert "the leaves ran out" in page(changed)
