@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from stealproof.attacks.extraction._surrogate import _thief_recipe, train_surrogate
+from stealproof.attacks.extraction._surrogate import thief_recipe, train_surrogate
 from stealproof.errors import InvalidData
 from stealproof.models.lenet import LeNet
 from stealproof.models.mlp import Mlp
@@ -71,6 +71,6 @@ def test_targets_that_do_not_fit_are_refused() -> None:
 def test_only_bare_labels_are_smoothed_and_only_for_convolutions() -> None:
     labels, one_hot = torch.tensor([0, 1]), torch.eye(2)
     soft = torch.tensor([[0.5, 0.5], [1.0, 0.0]])
-    smoothing = [_thief_recipe(LeNet(), y).label_smoothing for y in (labels, one_hot, soft)]
+    smoothing = [thief_recipe(LeNet(), y).label_smoothing for y in (labels, one_hot, soft)]
     assert smoothing == [0.1, 0.1, 0.0]
-    assert _thief_recipe(Mlp(), labels).label_smoothing == 0
+    assert thief_recipe(Mlp(), labels).label_smoothing == 0
