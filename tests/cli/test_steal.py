@@ -79,8 +79,8 @@ def test_a_family_is_trained_on_the_spot() -> None:
 def test_the_thief_chooses_pool_network_and_seed(victim: str, tmp_path: Path) -> None:
     pool = tmp_path / "pool.npz"
     np.savez(pool, x=np.random.default_rng(0).random((60, 1, 8, 8)).astype(np.float32))
-    arguments = ("knockoff_nets", "--target", victim, "--budget", "40", "--pool", str(pool), "--json", *QUICK)
-    arguments += ("--architecture", "mlp", "-a", "width=9", "--access", "top-3:2")
+    arguments = ["knockoff_nets", "--target", victim, "--budget", "40", "--pool", str(pool), "--json", *QUICK]
+    arguments += ["--architecture", "mlp", "-a", "width=9", "--access", "top-3:2"]
     reports = [json.loads(run(*arguments, "--seed", seed).stdout) for seed in ("1", "1", "2")]
     assert reports[0]["pool"]["inputs"] == 60
     assert reports[0]["architecture"] == {"name": "mlp", "parameters": {"width": 9, "depth": 1}}

@@ -12,6 +12,7 @@ import pytest
 from stealproof.data import _files
 from stealproof.data._files import VARIABLE, Official
 from stealproof.errors import InvalidData, MissingData
+from stealproof.files import sha256_file
 
 CONTENT = b"the official bytes"
 FILES = Official(folder="letters", url="https://data.invalid/", sha256={"a.txt": hashlib.sha256(CONTENT).hexdigest()})
@@ -76,7 +77,7 @@ def test_a_redacted_copy_is_as_good(shelf: Path) -> None:
 
 def test_a_file_is_hashed_once_until_it_changes(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     counted: list[Path] = []
-    real = _files.sha256_file
+    real = sha256_file
 
     def counting(path: Path) -> str:
         counted.append(path)

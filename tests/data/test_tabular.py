@@ -48,7 +48,7 @@ def test_rows_of_another_table_are_refused(table: dict[str, np.ndarray], said: s
 
 def test_a_codec_survives_json() -> None:
     for encoding in ("one-hot", "ordinal"):
-        codec = Codec.learn(TABLE, encoding)  # type: ignore[arg-type]
+        codec = Codec.learn(TABLE, encoding)
         assert Codec.from_dict(json.loads(json.dumps(codec.as_dict()))) == codec
 
 
