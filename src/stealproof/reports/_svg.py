@@ -75,7 +75,10 @@ def look(number: int) -> tuple[str, str, str | None]:
 
 
 def tag(name: str, *children: str, **attributes: object) -> str:
-    """An element around children that are markup already; attribute names write ``_`` for ``-`` and ``class_`` for ``class``, numbers are rounded."""
+    """An element around children that are markup already.
+
+    Attribute names write ``_`` for ``-`` and ``class_`` for ``class``; numbers are rounded.
+    """
     words = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(_text(value))}"'
         for key, value in attributes.items()

@@ -9,8 +9,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from stealproof.reports._panels import attack_order, swatch
 from stealproof.reports._svg import STYLE, theme
-from stealproof.reports.plots import attack_order, fidelity_panel, gap_plot, ruler, swatch
+from stealproof.reports.plots import fidelity_panel, gap_plot, ruler
 
 TEMPLATES = Path(__file__).parent / "templates"
 
