@@ -24,7 +24,7 @@ class ModuleOracle(Oracle):
         access: Access | None = None,
         budget: Budget | None = None,
         transcript: Transcript | None = None,
-        batch: int = 1024,
+        batch: int = 256,
     ) -> None:
         """``model`` maps ``(n, *shape)`` to logits ``(n, classes)``; ``batch`` bounds the memory of one pass."""
         super().__init__(domain=domain, classes=classes, access=access, budget=budget, transcript=transcript)
@@ -42,10 +42,18 @@ class ModuleOracle(Oracle):
         with torch.inference_mode():
             for start in range(0, len(queries), self._batch):
                 x = torch.as_tensor(queries[start : start + self._batch], dtype=self._dtype, device=self._device)
-                output = self._model(x)
+                output = self._model(_channels_last(x))
                 if self.access.answer is Answer.PROBABILITIES:
                     output = output.softmax(dim=1)
                 logits.append(output.cpu().numpy())
         scores = np.concatenate(logits)
         labels = scores.argmax(axis=1)
         return Answers(labels=labels, scores=None if self.access.answer is Answer.LABELS else scores)
+
+
+def _channels_last(x: torch.Tensor) -> torch.Tensor:
+    """Images in the layout in which convolutions took a third of the time, whatever the layout of their weights."""
+    if x.ndim != 4:
+        return x
+    # ``contiguous`` leaves a single channel as it is, since both layouts then have the same bytes.
+    return torch.empty(x.shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last).copy_(x)
