@@ -7,6 +7,7 @@ import json
 import logging
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from stealproof import catalog
@@ -89,7 +90,7 @@ class Workshop:
             return None
         path = self.store.path("models", key, ".safetensors")
         try:
-            if sha256_file(path) != entry["weights"]:
+            if _digests(path) != entry:
                 raise InputError("its digest is another")
             return open_model(str(path))
         except (InputError, OSError) as error:
@@ -100,12 +101,20 @@ class Workshop:
         # Estimators have no recipe; ``train`` says so when one is given.
         base = suited_recipe(family, len(data.train)) if isinstance(family, NetworkFamily) else Recipe()
         trained = train(family, data, recipe=adapted(base, changes) if changes else None, seed=seed)
-        # Estimators train faster than they would load, and have no safe file format of their own.
-        if trained.is_network:
-            path = self.store.path("models", key, ".safetensors")
+        path = self.store.path("models", key, ".safetensors")
+        try:
             save_model(trained, path)
-            self.store.write("victims", key, {"weights": sha256_file(path)})
+        except InputError as error:
+            # A kind of model without a safe file format is trained again by each process.
+            log.info("the victim is not stored: %s", error)
+        else:
+            self.store.write("victims", key, _digests(path))
         return trained
+
+
+def _digests(path: Path) -> dict[str, str]:
+    """What a stored model must still be: its weights and its card."""
+    return {"weights": sha256_file(path), "card": sha256_file(path.with_suffix(".json"))}
 
 
 def adapted(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
