@@ -95,6 +95,10 @@ def test_one_pair_is_bounded_by_both_intervals_and_no_pair_is_not_measured(tosse
 def test_names_tell_combinations_apart() -> None:
     assert distinguished([{"a": 1, "b": 2}, {"a": 1, "b": 3}]) == ["b=2", "b=3"]
     assert distinguished([{"a": 1}]) == ["all"]
+    nested = [{"b": 1, "p": {"x": 1}, "q": {"y": 5}}, {"b": 1, "p": {"x": 2}}, {"b": 2, "p": {"x": 2}}]
+    assert distinguished(nested) == ["b=1, x=1", "b=1, x=2", "b=2, x=2"]
+    ambiguous = [{"p": {"x": 1}, "q": {"x": 5}}, {"p": {"x": 2}, "q": {"x": 5}}, {"p": {"x": 1}, "q": {"x": 6}}]
+    assert distinguished(ambiguous) == ["p.x=1, q.x=5", "p.x=2, q.x=5", "p.x=1, q.x=6"]
     assert distinguished([]) == []
 
 

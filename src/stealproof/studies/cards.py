@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,10 +154,28 @@ def _difference(mine: Mapping[int, Estimate], theirs: Mapping[int, Estimate]) ->
 
 
 def distinguished(combinations: Sequence[Arguments]) -> list[str]:
-    """For each combination the values in which it differs from some other, in words; ``all`` when there is one."""
+    """For each combination the values in which it differs from some other, in few words; ``all`` when there is one.
+
+    Of several values that the same combinations have, the first one is named; keys lose the tables around them where
+    no other key ends alike.
+    """
     parts = [described(arguments) for arguments in combinations]
-    common = set(parts[0]).intersection(*parts[1:]) if parts else set()
-    return [", ".join(part for part in own if part not in common) or "all" for own in parts]
+    having: dict[str, list[int]] = {}
+    for i, own in enumerate(parts):
+        for part in own:
+            having.setdefault(part, []).append(i)
+    full_keys = {part.partition("=")[0] for part in having}
+    ends = Counter(key.rpartition(".")[2] for key in full_keys)
+    names = []
+    for own in parts:
+        told: dict[tuple[int, ...], str] = {}
+        for part in own:
+            key, _, value = part.partition("=")
+            end = key.rpartition(".")[2]
+            told.setdefault(tuple(having[part]), f"{end if ends[end] == 1 else key}={value}")
+        told.pop(tuple(range(len(combinations))), None)
+        names.append(", ".join(told.values()) or "all")
+    return names
 
 
 def write_cards(path: Path, cards: Sequence[Mapping[str, Any]]) -> None:

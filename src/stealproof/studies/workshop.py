@@ -13,7 +13,7 @@ from typing import Any
 from stealproof import catalog
 from stealproof.errors import InputError, UnknownName
 from stealproof.files import sha256_file
-from stealproof.inputs.data import open_data
+from stealproof.inputs.data import Pool, open_data, open_pool
 from stealproof.inputs.model import open_model, save_model
 from stealproof.roles.architecture import NetworkFamily
 from stealproof.roles.dataset import Dataset
@@ -34,6 +34,7 @@ class Workshop:
         """Victims are kept in ``store``; data sets in memory."""
         self.store = store
         self._datasets: dict[str, Dataset] = {}
+        self._pools: dict[str, Pool] = {}
         self._victims: dict[str, Trained] = {}
 
     def dataset(self, spec: str, parameters: Mapping[str, Any] | None = None) -> Dataset:
@@ -42,6 +43,19 @@ class Workshop:
         if key not in self._datasets:
             self._datasets[key] = open_data(spec, **thawed(parameters or {}))
         return self._datasets[key]
+
+    def pool(self, spec: str, data: Dataset, parameters: Mapping[str, Any] | None = None) -> Pool:
+        """The foreign pool behind ``spec``, brought into the shape of ``data``, whose test part it must not overlap.
+
+        Raises:
+            InvalidData: it does not fit, or it overlaps.
+        """
+        key = json.dumps([spec, dict(parameters or {}), dict(data.description)], sort_keys=True)
+        if key not in self._pools:
+            found = open_pool(spec, domain=data.domain, data=data, **thawed(parameters or {}))
+            assert found is not None
+            self._pools[key] = found
+        return self._pools[key]
 
     def victim(
         self,

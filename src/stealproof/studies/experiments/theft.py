@@ -173,8 +173,8 @@ class Theft(Experiment):
             return data.pool.x, None
         if self.pool == "noise":
             return oracle.domain.uniform(self.budget, seeds.rng(seed, "noise pool")).astype("float32"), None
-        foreign = workshop.dataset(self.pool, self.pool_parameters).pool
-        return foreign.x, foreign.y
+        foreign = workshop.pool(self.pool, data, self.pool_parameters)
+        return foreign.x, foreign.labels
 
     def _architecture(self) -> NetworkFamily | None:
         if not self.architecture:
