@@ -33,7 +33,7 @@ class TestEverySystem:
         kind = catalog.load(entry.name, entry.roles[0])
         system = kind.make()
         assert isinstance(system, System)
-        assert dataclasses.is_dataclass(system)
+        assert dataclasses.is_dataclass(kind)
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(system, "name", "other")  # noqa: B010
         assert kind.make(system.parameters()) == system

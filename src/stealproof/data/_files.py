@@ -124,10 +124,10 @@ def _unpack(packed: Path, name: str, target: Path) -> Path:
         with tarfile.open(packed, "r:gz") as archive:
             member = archive.extractfile(name)
             if member is None:
-                raise OSError(f"{packed} has no file {name}")
+                raise OSError(f"{packed.name} has no file {name}")
             return write_atomic(target, member.read())
     except (tarfile.TarError, KeyError, EOFError) as error:
-        raise OSError(f"{packed} is damaged or has no file {name}") from error
+        raise OSError(f"{packed.name} is damaged or has no file {name}") from error
 
 
 @functools.cache
