@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -146,7 +147,7 @@ def best_thief_gaps(rows: Sequence[Row], richer: str, poorer: str) -> tuple[Gap,
                 budget=budget,
                 richer=f"{rich_curve.attack} with {richer}",
                 poorer=f"{poor_curve.attack} with {poorer}",
-                comparison=paired_difference([p[0] for p in pairs.values()], [p[1] for p in pairs.values()]),
+                comparison=fidelity_gain([p[0] for p in pairs.values()], [p[1] for p in pairs.values()]),
             )
         )
         for seed, pair in pairs.items():
@@ -158,10 +159,17 @@ def best_thief_gaps(rows: Sequence[Row], richer: str, poorer: str) -> tuple[Gap,
                 budget=None,
                 richer=f"best thief with {richer}",
                 poorer=f"best thief with {poorer}",
-                comparison=paired_difference(*([sum(p[side] for p in m) / len(m) for m in means] for side in (0, 1))),
+                comparison=fidelity_gain(*([sum(p[side] for p in m) / len(m) for m in means] for side in (0, 1))),
             )
         )
     return tuple(gaps)
+
+
+def fidelity_gain(one: Sequence[float], other: Sequence[float]) -> Comparison:
+    """The paired difference of two fidelities by seed, whose interval cannot leave -1..1."""
+    found = paired_difference(one, other)
+    d = found.difference
+    return dataclasses.replace(found, difference=dataclasses.replace(d, low=max(-1.0, d.low), high=min(1.0, d.high)))
 
 
 def _fidelity(row: Row) -> float:

@@ -12,6 +12,7 @@ from stealproof.measures.estimate import Estimate
 
 WORTHWHILE = 0.01
 """Scores that give the thief less than one point of fidelity are not worth hiding from honest clients."""
+FULL_PRECISION = ("probabilities", "logits")
 WIDE = 0.10
 """An interval wider than ten points is worth more seeds or test rows."""
 
@@ -74,8 +75,12 @@ def _findings(verdict: AuditVerdict) -> Iterator[str]:
 def _on_uniform(level: Level, point: Point) -> Iterator[str]:
     uniform = point.estimates.get("uniform_fidelity")
     if uniform is not None and "fidelity" in point.estimates:
-        what = "the function itself was recovered" if level is Level.EXACT else "it copies the job, not the function"
-        yield f"On uniform inputs, far from any data, it agrees on {percent(uniform)}: {what}."
+        what = {
+            Level.EXACT: ": the function itself was recovered",
+            Level.COPIED: ": it copies the job, not the function",
+            Level.PARTLY: ": it copies the job, not the function",
+        }.get(level, "")
+        yield f"On uniform inputs, far from any data, it agrees on {percent(uniform)}{what}."
 
 
 def overall_gap(verdict: AuditVerdict) -> Estimate | None:
@@ -107,10 +112,12 @@ def _on_reference(verdict: AuditVerdict) -> Iterator[str]:
     elif difference.high < 0:
         yield f"Compared with {own}, the theft loses {gain}: true labels are worth more than your model's answers."
     else:
-        yield (
-            f"Compared with {own}, the theft gains {gain}, which these seeds cannot tell from zero: what is stolen may"
-            " be no more than the labelling work."
+        what = (
+            "; but that model is no copy of the function itself"
+            if verdict.level is Level.EXACT
+            else ": what is stolen may be no more than the labelling work"
         )
+        yield f"Compared with {own}, the theft gains {gain}, which these seeds cannot tell from zero{what}."
 
 
 def advice(verdict: AuditVerdict) -> tuple[Advice, ...]:
@@ -122,11 +129,12 @@ def _advice(verdict: AuditVerdict) -> Iterator[Advice]:
     if verdict.best is None:
         return
     curve, point = verdict.best
-    if verdict.level is Level.EXACT and verdict.first is not None:
+    if verdict.level is Level.EXACT and verdict.first is not None and curve.access in FULL_PRECISION:
         exact_curve, exact_point = verdict.first
         yield Advice(
             do="Do not serve this model with scores at full precision: answer labels, or round to 2 decimals.",
-            because=f"{in_words(exact_curve.attack)} recovered the function itself for {queries(exact_point.queries)}.",
+            because=f"{in_words(exact_curve.attack)} recovered the function itself for {queries(exact_point.queries)};"
+            " coarser answers are no exact equations any more.",
         )
     yield from _advice_on_scores(verdict, curve.access)
     if verdict.first is not None:

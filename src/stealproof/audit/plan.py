@@ -21,6 +21,13 @@ STEPS = 4
 """Budgets on a curve that nobody asked for."""
 RATIO = 3
 """Each of them is this many times the one before, so that four span a factor of 27."""
+MULTIPLES = (10, 100, 1000)
+"""An attack made for one kind of model gets this many times d + 1 queries for d inputs, as Tramèr et al. 2016 count.
+
+Solving for a linear model takes 1 (it stops there), labels alone about 100, a layer of ReLU units 2 for each unit.
+"""
+LARGEST_EXACT = 100_000
+"""Most queries of such an attack that nobody asked for. It makes up its inputs, and stops when it is done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +63,10 @@ def make_plan(
     *,
     kinds: Iterable[str],
     accesses: Sequence[str],
-    budgets: Sequence[int],
+    inputs: int,
     pool: str,
     pool_rows: int,
+    budgets: Sequence[int] = (),
     attacks: Sequence[str] = (),
 ) -> Plan:
     """The thefts that fit.
@@ -66,9 +74,10 @@ def make_plan(
     Args:
         kinds: what the model is, in the words of ``Extraction.victims``; empty when that is not known.
         accesses: as the command line writes them.
-        budgets: in ascending order, each at least 1.
+        inputs: numbers in one input of the model.
         pool: the thief's inputs, as the theft experiment takes them; ``none`` when there are none.
         pool_rows: how many there are.
+        budgets: each at least 1; empty for those that suit each attack.
         attacks: only these; they are tried even on a kind of model that they were not made for. Empty for all.
 
     Raises:
@@ -83,18 +92,25 @@ def make_plan(
         assert issubclass(attack, Extraction)
         for access in accesses:
             reason = _misfit(attack, access, set(kinds), pool, asked=bool(attacks))
-            fitting = budgets if attack.synthesizes or not attack.needs_pool else [b for b in budgets if b <= pool_rows]
+            fitting = _budgets(attack, budgets, inputs, pool_rows)
             if reason is None and not fitting:
                 reason = f"needs one input of the pool for each query, which has {pool_rows:,}"
             if reason is not None:
                 left_out.append(LeftOut(attack=name, access=access, why=reason))
                 continue
-            planned.append(
-                Planned(attack=name, access=access, budgets=tuple(fitting), pool=pool, why=_fit(attack, pool))
-            )
+            planned.append(Planned(attack=name, access=access, budgets=fitting, pool=pool, why=_fit(attack, pool)))
     if attacks and not planned:
         raise InputError(f"no attack that you named fits: {'; '.join(f'{o.attack} {o.why}' for o in left_out)}")
     return Plan(planned=tuple(planned), left_out=tuple(left_out))
+
+
+def _budgets(attack: type[Extraction], given: Sequence[int], inputs: int, pool_rows: int) -> tuple[int, ...]:
+    if attack.victims in ("any", "network"):
+        wanted = tuple(given) or usual_budgets(pool_rows)
+    else:
+        wanted = tuple(given) or tuple(min(multiple * (inputs + 1), LARGEST_EXACT) for multiple in MULTIPLES)
+    bound_by_pool = attack.needs_pool and not attack.synthesizes
+    return tuple(sorted({budget for budget in wanted if not bound_by_pool or budget <= pool_rows}))
 
 
 def usual_budgets(pool_rows: int) -> tuple[int, ...]:
@@ -103,16 +119,16 @@ def usual_budgets(pool_rows: int) -> tuple[int, ...]:
     return tuple(sorted({max(1, math.ceil(largest / RATIO**step)) for step in range(STEPS)}))
 
 
-def check_budgets(budgets: Iterable[int], pool_rows: int = 0) -> tuple[int, ...]:
-    """``budgets`` in ascending order, or the usual ones when none is given.
+def check_budgets(budgets: Iterable[int]) -> tuple[int, ...]:
+    """``budgets`` in ascending order.
 
     Raises:
         BudgetExceeded: a budget below 1.
     """
-    found = sorted(set(budgets))
+    found = tuple(sorted(set(budgets)))
     if found and found[0] < 1:
         raise BudgetExceeded(f"budget must be at least 1 query, got {found[0]}")
-    return tuple(found) or usual_budgets(pool_rows)
+    return found
 
 
 def _misfit(attack: type[Extraction], access: str, kinds: set[str], pool: str, *, asked: bool) -> str | None:

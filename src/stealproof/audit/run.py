@@ -40,8 +40,12 @@ class Request:
 
     model: str = ""
     """A family of the catalog (trained first), a model file, a URL or ``package.module:function``; empty for digits."""
+    model_parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Of a family's constructor."""
     data: str = ""
-    """The data that the model is for; needed unless ``model`` is empty."""
+    """The data that the model is for; empty for digits, or for what the model's card says."""
+    data_parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Of the data set, or of the reader of the caller's own data."""
     accesses: tuple[str, ...] = ()
     """What clients see, first; then what else to compare. Empty for all that the model gives. Labels always join."""
     budgets: tuple[int, ...] = ()
@@ -90,11 +94,19 @@ def audit(
     store = store or Store()
     workshop = Workshop(store)
     tell = progress or (lambda what, share: None)
-    subject = open_subject(request.model, request.data, workshop, seed=request.seed, progress=tell)
+    subject = open_subject(
+        request.model,
+        request.data,
+        workshop,
+        model_parameters=request.model_parameters,
+        data_parameters=request.data_parameters,
+        seed=request.seed,
+        progress=tell,
+    )
     settings, plan = _planned(request, subject, workshop)
     studies = _studies(plan, subject, settings)
-    # All cells of the first seed first, so that a rough answer stands early.
-    cells = [c for seed in settings.seeds for study in studies for c in study.cells() if c.seed == seed]
+    # The first seed first, so that a rough answer stands early; long thefts first, so that no worker waits at the end.
+    cells = sorted((c for study in studies for c in study.cells()), key=lambda c: (c.seed, -_budget(c.arguments)))
     results, failures, _ = run_cells(cells, name="audit", store=store, executor=executor, progress=tell)
     thefts, references = ([r for r in results if r.cell.experiment == study.experiment] for study in studies)
     if plan.planned and not thefts:
@@ -110,7 +122,7 @@ def audit(
             classes=target.classes,
             pool=settings.pool,
             architecture=ARCHITECTURE,
-            largest_budget=max((b for planned in plan.planned for b in planned.budgets), default=settings.budgets[-1]),
+            largest_budget=max(settings.budgets, default=0),
             labelled_test=target.accuracy is not None,
         ),
         plan=plan,
@@ -137,19 +149,19 @@ def _planned(request: Request, subject: Subject, workshop: Workshop) -> tuple[Se
         subject.open(parse_access(access))
     rows = _pool_rows(request.pool, subject, workshop)
     pool = request.pool if rows else "none"
-    budgets = check_budgets(request.budgets, rows)
     plan = make_plan(
         kinds=subject.kinds,
         accesses=tuple(dict.fromkeys([*given, "labels"])),
-        budgets=budgets,
+        inputs=math.prod(subject.oracle.domain.shape),
         pool=pool,
         pool_rows=rows,
+        budgets=check_budgets(request.budgets),
         attacks=request.attacks,
     )
     settings = Settings(
         access=given[0],
         accesses=tuple(dict.fromkeys([*given, "labels"])),
-        budgets=budgets,
+        budgets=tuple(sorted({budget for planned in plan.planned for budget in planned.budgets})),
         seeds=tuple(range(request.seed, request.seed + request.seeds)),
         price_per_query=request.price_per_query,
         pool=_pool_in_words(pool, rows),
@@ -162,7 +174,7 @@ def _pool_rows(pool: str, subject: Subject, workshop: Workshop) -> int:
         return 0
     if pool == "own":
         return len(subject.data.pool) if "pool" in subject.data.parts else 0
-    return len(workshop.dataset(pool).pool)
+    return len(workshop.pool(pool, subject.data).x)
 
 
 def _pool_in_words(pool: str, rows: int) -> str:
@@ -184,7 +196,8 @@ def _studies(plan: Plan, subject: Subject, settings: Settings) -> tuple[Study, S
     )
     parts = subject.data.parts
     labelled = len(parts["pool"]) if "pool" in parts and "test" in parts else 0
-    honest = tuple({**common, "rows": budget} for budget in settings.budgets if budget <= labelled)
+    sizes = [budget for budget in settings.budgets if budget <= labelled]
+    honest = tuple({**common, "rows": rows} for rows in sizes)
     seeds = settings.seeds
     return (
         Study(name="audit", title="Thefts", experiment="theft", combinations=thefts, seeds=seeds),
@@ -198,12 +211,17 @@ def _row(result: Result) -> Row:
     return Row(
         attack=arguments.get("attack", REFERENCE),
         access=arguments.get("access", "no queries"),
-        budget=arguments["budget" if "budget" in arguments else "rows"],
+        budget=_budget(arguments),
         seed=result.cell.seed,
         estimates=estimates,
         queries=0 if queries is None else round(queries.value),
         cpu_seconds=result.cpu_seconds if seconds is None else seconds.value,
     )
+
+
+def _budget(arguments: Mapping[str, Any]) -> int:
+    """Queries of a theft, or rows of an independent model."""
+    return int(arguments["budget" if "budget" in arguments else "rows"])
 
 
 def _failures(failures: Sequence[Failure]) -> list[dict[str, Any]]:
@@ -215,6 +233,5 @@ def _failures(failures: Sequence[Failure]) -> list[dict[str, Any]]:
         fresh = {"attack": attack, "access": access, "reason": failure.reason, "budgets": [], "cells": 0}
         entry = found.setdefault((attack, access, failure.reason), fresh)
         entry["cells"] += 1
-        budget = arguments["budget" if "budget" in arguments else "rows"]
-        entry["budgets"] = sorted({*entry["budgets"], budget})
+        entry["budgets"] = sorted({*entry["budgets"], _budget(arguments)})
     return list(found.values())

@@ -66,14 +66,23 @@ class Subject:
 
 
 def open_subject(
-    model: str, data: str, workshop: Workshop, *, seed: int, progress: Callable[[str, float], None]
+    model: str,
+    data: str,
+    workshop: Workshop,
+    *,
+    model_parameters: Mapping[str, Any],
+    data_parameters: Mapping[str, Any],
+    seed: int,
+    progress: Callable[[str, float], None],
 ) -> Subject:
     """Open data and model; a family of the catalog is trained first, with ``seed``.
 
     Args:
-        model: a family, a file, a URL or ``package.module:function``; empty for a small network.
-        data: a data set or the caller's own; empty for digits, but only together with ``model``.
+        model: a family, a file, a URL or ``package.module:function``; empty for a small network on digits.
+        data: a data set or the caller's own; empty for what the model's card says.
         workshop: keeps the trained victim.
+        model_parameters: of a family's constructor.
+        data_parameters: of the data set or reader.
         seed: of the training.
         progress: called with what is being done.
 
@@ -81,40 +90,49 @@ def open_subject(
         InputError: unknown names, a model without data, damaged or unsafe files.
     """
     family = not model or _is_family(model)
-    if model and not data:
+    if model_parameters and not family:
+        raise InputError(f"{model} is trained already and takes no parameters, got {next(iter(model_parameters))!r}")
+    named = data or ("" if family else _data_of_card(model))
+    if model and not named:
         raise InputError(
             f"auditing {model} needs the data that it is for; name them with --data (a data set of `stealproof list"
             " dataset`, a .npz or .csv file, a folder of images, or package.module:function)"
         )
     progress("opening the data", 0.0)
-    spec = data or DEFAULT_DATA
-    opened = workshop.dataset(spec)
-    if family:
-        return _trained(model or DEFAULT_FAMILY, spec, opened, workshop, seed, progress)
-    progress(f"opening {model}", 0.0)
-    return _opened(model, spec, opened)
-
-
-def _trained(
-    model: str, spec: str, data: Dataset, workshop: Workshop, seed: int, progress: Callable[[str, float], None]
-) -> Subject:
-    family = catalog.find(model, "model")
-    progress(f"training the victim ({family.name})", 0.0)
-    trained = workshop.victim(family.name, spec, seed=seed)
+    spec = named or DEFAULT_DATA
+    opened = workshop.dataset(spec, data_parameters)
+    common = {"data": spec} | ({"data_parameters": dict(data_parameters)} if data_parameters else {})
+    if not family:
+        progress(f"opening {model}", 0.0)
+        return _opened(model, common, opened)
+    name = catalog.find(model or DEFAULT_FAMILY, "model").name
+    progress(f"training the victim ({name})", 0.0)
+    trained = workshop.victim(name, spec, model_parameters=model_parameters, data_parameters=data_parameters, seed=seed)
+    more = {"victim_parameters": dict(model_parameters)} if model_parameters else {}
     return Subject(
-        name=f"{family.name} on {data.name}",
-        kind=f"{_first_words(family.summary)}, trained for this audit",
+        name=f"{name} on {opened.name}",
+        kind=f"{_first_words(catalog.find(name, 'model').summary)}, trained for this audit",
         kinds=kinds_of(trained.model),
-        arguments={"data": spec, "victim": family.name, "victim_seed": seed},
+        arguments={**common, **more, "victim": name, "victim_seed": seed},
         oracle=trained.oracle(),
         open=lambda access: narrow(trained, access),
-        data=data,
+        data=opened,
     )
 
 
-def _opened(model: str, spec: str, data: Dataset) -> Subject:
-    name = os.path.basename(model.rstrip("/")) or model
-    arguments = {"data": spec, "target": model}
+def _data_of_card(model: str) -> str:
+    """The data set of the catalog that a model file was trained on as it is, by its card; empty when it names none."""
+    if not model.endswith(".safetensors"):
+        return ""
+    named = open_model(model).card.get("data")
+    if not isinstance(named, Mapping) or named.get("name") not in catalog.names("dataset"):
+        return ""
+    defaults = catalog.make(str(named["name"]), "dataset").parameters()
+    parameters = {key: tuple(v) if isinstance(v, list) else v for key, v in (named.get("parameters") or {}).items()}
+    return str(named["name"]) if defaults | parameters == defaults else ""
+
+
+def _opened(model: str, common: Mapping[str, Any], data: Dataset) -> Subject:
     remote = model.startswith(("http://", "https://"))
     # The oracle checks that model and data fit, and refuses what is no model.
     oracle = open_oracle(model, data=data)
@@ -129,10 +147,10 @@ def _opened(model: str, spec: str, data: Dataset) -> Subject:
             kinds = kinds_of(open_model(model, domain=data.domain, classes=data.classes).model)
         kind = " and ".join(kinds) or "model of unknown kind"
     return Subject(
-        name=name,
+        name=os.path.basename(model.rstrip("/")) or model,
         kind=kind,
         kinds=kinds,
-        arguments=arguments,
+        arguments={**common, "target": model},
         oracle=oracle,
         open=lambda access: open_oracle(model, data=data, access=access),
         data=data,

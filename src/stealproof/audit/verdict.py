@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from stealproof.audit.curves import Curve, Gap, Point, Row, best_thief_gaps, curves_of, strongest
+from stealproof.audit.curves import Curve, Gap, Point, Row, best_thief_gaps, curves_of, fidelity_gain, strongest
 from stealproof.measures.estimate import Estimate
-from stealproof.measures.paired import Comparison, paired_difference
+from stealproof.measures.paired import Comparison
 
 EXACT = 0.99
 COPIED = 0.90
@@ -159,4 +159,4 @@ def _over_reference(rows: Sequence[Row], best: tuple[Curve, Point], reference: S
     seeds = sorted(mine.keys() & theirs.keys())
     if len(seeds) < 2 or any("fidelity" not in side[seed].estimates for side in (mine, theirs) for seed in seeds):
         return None
-    return paired_difference(*([side[seed].estimates["fidelity"].value for seed in seeds] for side in (mine, theirs)))
+    return fidelity_gain(*([side[seed].estimates["fidelity"].value for seed in seeds] for side in (mine, theirs)))

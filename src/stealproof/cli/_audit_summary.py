@@ -28,7 +28,7 @@ def print_summary(document: Mapping[str, Any]) -> None:
     console.print(Text(verdict["level"].upper(), style=STYLES.get(verdict["level"], "bold")))
     console.print(Text(verdict["headline"]))
     console.print()
-    console.print(fidelities(document))
+    console.print(thefts(document))
     _bullets(console, "What was found", verdict["findings"])
     _bullets(console, "What to do", [f"{entry['do']} {entry['because']}" for entry in verdict["advice"]])
     _bullets(
@@ -45,32 +45,37 @@ def print_summary(document: Mapping[str, Any]) -> None:
     console.print(Text(f"Not measured by this version: {later}", style="dim"))
 
 
-def fidelities(document: Mapping[str, Any]) -> Table:
-    """Attacks and accesses against budgets: mean fidelity in percent, with the interval's half-width."""
-    budgets = sorted({point["budget"] for curve in document["curves"] for point in curve["points"]})
-    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, title_justify="left")
-    table.title = "Fidelity (%) with at most this many queries"
-    table.title_style = "bold"
-    table.add_column("attack", no_wrap=True)
-    table.add_column("clients see", no_wrap=True)
-    for budget in budgets:
-        table.add_column(f"{budget:,}", justify="right", no_wrap=True)
+def thefts(document: Mapping[str, Any]) -> Table:
+    """For every attack and access: its best copy, what that cost, and the fewest queries that gave a good one."""
+    settings = document["settings"]
+    good = document["verdict"]["thresholds"]["copied"]
+    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, title_justify="left", title_style="bold")
+    table.title = "The best copy of each attack"
+    for name in ("attack", "clients see"):
+        table.add_column(name, no_wrap=True)
+    for name in (
+        "fidelity %",
+        "queries",
+        *(["cost"] if settings["price_per_query"] else []),
+        f"{100 * good:.0f}% from",
+    ):
+        table.add_column(name, justify="right", no_wrap=True)
     for curve in document["curves"]:
-        by_budget = {point["budget"]: point["fidelity"] for point in curve["points"]}
-        table.add_row(curve["attack"].replace("_", " "), curve["access"], *(_cell(by_budget.get(b)) for b in budgets))
+        points = curve["points"]
+        best = max(points, key=lambda point: (point["fidelity"]["value"], -point["queries"]))
+        enough = [point["queries"] for point in points if point["fidelity"]["low"] >= good]
+        cost = [f"{best['cost']:,.2f}"] if settings["price_per_query"] else []
+        cells = [_cell(best["fidelity"]), f"{best['queries']:,.0f}", *cost, f"{min(enough):,.0f}" if enough else "-"]
+        table.add_row(curve["attack"].replace("_", " "), curve["access"], *cells)
     if document["reference"]:
-        by_budget = {point["rows"]: point["fidelity"] for point in document["reference"]}
-        table.add_row("own model", "true labels", *(_cell(by_budget.get(b)) for b in budgets), style="dim")
-    price = document["settings"]["price_per_query"]
-    if price:
-        table.add_row("cost", f"at {price:g} each", *(f"{budget * price:,.2f}" for budget in budgets), style="dim")
+        own = document["reference"][-1]
+        labels = f"{own['rows']:,} true labels"
+        table.add_row("a model of one's own", labels, _cell(own["fidelity"]), "none", style="dim")
     return table
 
 
-def _cell(fidelity: Mapping[str, Any] | None) -> str:
-    if fidelity is None:
-        return "-"
-    return f"{100 * fidelity['value']:.1f} ±{50 * (fidelity['high'] - fidelity['low']):.0f}"
+def _cell(fidelity: Mapping[str, Any]) -> str:
+    return f"{100 * fidelity['value']:.1f} ±{50 * (fidelity['high'] - fidelity['low']):.1f}"
 
 
 def _accuracy(target: Mapping[str, Any]) -> str:

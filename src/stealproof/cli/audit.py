@@ -6,13 +6,33 @@ from pathlib import Path
 
 import click
 
-from stealproof.cli._options import json_option, print_json, progress_bar, say, seed_option
+from stealproof.cli._options import (
+    json_option,
+    parameter_option,
+    parse_parameters,
+    print_json,
+    progress_bar,
+    say,
+    seed_option,
+)
 
 
 @click.command("audit")
 @click.argument("model", required=False, default="")
 @click.option(
-    "--data", default="", help="The data that MODEL is for: a data set, .npz, .csv, folder or module:function."
+    "--data",
+    default="",
+    metavar="DATA",
+    help="The data that MODEL is for: what `stealproof train --data` takes.  [default: what its card says]",
+)
+@parameter_option
+@click.option(
+    "-d",
+    "--data-parameter",
+    "data_pairs",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A parameter of the data, for example label=income. Repeatable.",
 )
 @click.option(
     "--access",
@@ -60,6 +80,8 @@ from stealproof.cli._options import json_option, print_json, progress_bar, say, 
 def command(
     model: str,
     data: str,
+    parameters: tuple[str, ...],
+    data_pairs: tuple[str, ...],
     accesses: tuple[str, ...],
     budgets: tuple[int, ...],
     attacks: tuple[str, ...],
@@ -85,7 +107,9 @@ def command(
 
     request = Request(
         model=model,
+        model_parameters=parse_parameters(parameters),
         data=data,
+        data_parameters=parse_parameters(data_pairs),
         accesses=accesses,
         budgets=budgets,
         attacks=attacks,
