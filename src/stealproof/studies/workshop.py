@@ -6,9 +6,9 @@ import dataclasses
 import json
 import logging
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from stealproof import catalog
 from stealproof.errors import InputError, UnknownName
@@ -24,6 +24,9 @@ from stealproof.training.recipe import Recipe
 from stealproof.training.suited import suited_recipe
 from stealproof.training.trained import Trained, train
 
+T = TypeVar("T")
+
+
 log = logging.getLogger(__name__)
 
 
@@ -36,6 +39,19 @@ class Workshop:
         self._datasets: dict[str, Dataset] = {}
         self._pools: dict[str, Pool] = {}
         self._victims: dict[str, Trained] = {}
+        self._last: tuple[str, Any] = ("", None)
+
+    def once(self, description: Mapping[str, Any], make: Callable[[], T]) -> T:
+        """What ``make`` gave when it was last called for this description in a row; only the last one is kept.
+
+        Neighbouring cells of a study need the same, and it may be large.
+        """
+        key = json.dumps(description, sort_keys=True)
+        if self._last[0] != key:
+            self._last = ("", None)
+            self._last = (key, make())
+        found: T = self._last[1]
+        return found
 
     def dataset(self, spec: str, parameters: Mapping[str, Any] | None = None) -> Dataset:
         """The data set behind ``spec``, as ``stealproof.inputs.data.open_data`` takes it, with these parameters."""

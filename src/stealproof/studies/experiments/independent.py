@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from stealproof import seeds
-from stealproof.attacks.outcome import UNIFORM, Examiner
+from stealproof.attacks.outcome import UNIFORM
 from stealproof.errors import InputError
 from stealproof.roles.experiment import Experiment
 from stealproof.roles.risk import Measurement
@@ -41,10 +41,14 @@ class Independent(Experiment):
     """As for ``theft``."""
     target: str = ""
     """As for ``theft``."""
+    target_options: Table = field(default_factory=dict)
+    """As for ``theft``."""
     rows: int = 1000
     """How many rows of the pool, with their true labels; the counterpart of a theft's budget."""
     uniform: int = UNIFORM
     """Uniform inputs to measure agreement on; 0 for none."""
+    examined: int = 0
+    """As for ``theft``."""
 
     def check(self) -> None:
         """Refuse what ``theft`` would, and fewer rows than one."""
@@ -57,7 +61,8 @@ class Independent(Experiment):
         data = workshop.dataset(self.data, self.data_parameters)
         if self.rows > len(data.pool):
             raise InputError(f"rows must be at most the pool's {len(data.pool)}, got {self.rows}")
-        _, victim = self._theft().oracles(data, seed, workshop)
+        theft = self._theft()
+        _, victim = theft.oracles(data, seed, workshop)
         chosen = data.pool.take(seeds.rng(seed, "independent").choice(len(data.pool), self.rows, replace=False))
         architecture = suited_network(data.domain.shape, data.classes)
         model = fit(
@@ -67,8 +72,7 @@ class Independent(Experiment):
             recipe=suited_recipe(architecture, self.rows),
             seed=seeds.derive(seed, "independent"),
         )
-        examiner = Examiner(victim, data.parts.get("test"), uniform=self.uniform, seed=seed)
-        return Measurement(estimates=examiner.examine(model))
+        return Measurement(estimates=theft.examiner(data, victim, seed, workshop).examine(model))
 
     def _theft(self) -> Theft:
         return Theft(
@@ -79,5 +83,7 @@ class Independent(Experiment):
             victim_recipe=self.victim_recipe,
             victim_seed=self.victim_seed,
             target=self.target,
+            target_options=self.target_options,
             uniform=self.uniform,
+            examined=self.examined,
         )

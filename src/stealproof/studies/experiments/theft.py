@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -69,6 +70,9 @@ class Theft(Experiment):
     """Seed of the victim's training; None for the cell's own seed, so that intervals cover victims, too."""
     target: str = ""
     """Instead of a victim that is trained: a model file, URL or function of your own."""
+    target_options: Table = field(default_factory=dict)
+    """Of a URL or ONNX file: ``softmax``, ``batch`` and what else its oracle takes. A token for a URL comes from the
+    environment variable STEALPROOF_TOKEN, so that no card and no cache holds it."""
     access: str = "probabilities"
     """What the thief sees: ``labels``, ``top-3``, ``probabilities``, ``probabilities:2`` (decimals), ``logits``."""
     attack: str = "knockoff_nets"
@@ -89,6 +93,8 @@ class Theft(Experiment):
     """Fields that replace those of the surrogate's measured default recipe."""
     uniform: int = UNIFORM
     """Uniform inputs to measure fidelity on; 0 for none."""
+    examined: int = 0
+    """Most held-out inputs to examine on, where each costs something; 0 for all."""
 
     def check(self) -> None:
         """Refuse unknown names, parameters and kinds of answers."""
@@ -103,20 +109,34 @@ class Theft(Experiment):
             adapted(Recipe(), self.victim_recipe)
         if self.budget < 1:
             raise InputError(f"budget must be at least 1 query, got {self.budget}")
-        if self.uniform < 0:
-            raise InputError(f"uniform must be at least 0 inputs, got {self.uniform}")
+        for name in ("uniform", "examined"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} must be at least 0 inputs, got {getattr(self, name)}")
         if self.target and self.victim:
             raise InputError(f"expected a victim or a target, got both: {self.victim!r} and {self.target!r}")
 
     def run(self, *, seed: int, workshop: Workshop) -> Measurement:
         """Steal once and examine the surrogate."""
         stolen = self.steal(seed=seed, workshop=workshop)
-        examiner = Examiner(stolen.victim, stolen.data.parts.get("test"), uniform=self.uniform, seed=seed)
+        examiner = self.examiner(stolen.data, stolen.victim, seed, workshop)
         estimates = examiner.examine(stolen.surrogate.model)
         estimates["queries"] = exactly(stolen.surrogate.queries, "count")
         estimates["cpu_seconds"] = exactly(stolen.surrogate.cpu_seconds, "measured once")
         details = {"notes": stolen.surrogate.notes, "seconds": stolen.surrogate.seconds}
         return Measurement(estimates=estimates, details=details)
+
+    def examiner(self, data: Dataset, victim: Oracle, seed: int, workshop: Workshop) -> Examiner:
+        """One that has asked ``victim`` already; all cells of this process with the same victim and seed share it."""
+
+        def make() -> Examiner:
+            test = data.parts.get("test")
+            if test is not None and 0 < self.examined < len(test):
+                test = test.take(seeds.rng(seed, "examined rows").permutation(len(test))[: self.examined])
+            return Examiner(victim, test, uniform=self.uniform, seed=seed)
+
+        names = ("data", "data_parameters", "victim", "victim_parameters", "victim_recipe", "target", "target_options")
+        description = {name: getattr(self, name) for name in (*names, "victim_seed", "uniform", "examined")}
+        return workshop.once({"examiner": description, "seed": seed}, make)
 
     def steal(self, *, seed: int, workshop: Workshop) -> Stolen:
         """Steal once."""
@@ -153,7 +173,12 @@ class Theft(Experiment):
         """The victim as the thief sees it, and with all that it gives, as an examiner does."""
         access = parse_access(self.access)
         if self.target:
-            return open_oracle(self.target, data=data, access=access), open_oracle(self.target, data=data)
+            options = dict(self.target_options)
+            token = os.environ.get("STEALPROOF_TOKEN")
+            if token and self.target.startswith(("http://", "https://")):
+                options["token"] = token
+            thief, examiner = (open_oracle(self.target, data=data, access=a, **options) for a in (access, None))
+            return thief, examiner
         family = self.victim or suited_network(data.domain.shape, data.classes).name()
         victim = workshop.victim(
             family,
