@@ -91,7 +91,7 @@ def test_a_model_of_ones_own_is_opened_and_its_kind_is_known(
         ({"accesses": ("everything",)}, InputError, "no access is called 'everything'"),
         ({"attacks": ("knockof_nets",)}, UnknownName, "did you mean 'knockoff_nets'"),
         ({"model": "lenett", "data": "digits"}, UnknownName, "did you mean 'lenet'"),
-        ({"model": "nowhere/victim.safetensors"}, InputError, "name them with --data"),
+        ({"model": "nowhere/victim.onnx"}, InputError, "name them with --data"),
         ({"model": "nowhere/victim.safetensors", "data": "digits"}, InputError, "there is no model file"),
         ({"data": "digitz"}, UnknownName, "did you mean 'digits'"),
         ({"declared": {"11.3.7": "yes"}}, UnknownName, "no control is named"),

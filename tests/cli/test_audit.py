@@ -43,7 +43,7 @@ def test_a_tiny_audit_prints_a_summary_and_leaves_a_report(tmp_path: Path) -> No
         (("--budget", "0"), "budget must be at least 1 query, got 0"),
         (("--attack", "knockof_nets"), "did you mean 'knockoff_nets'?"),
         (("--access", "top-0"), "no access is called 'top-0'"),
-        (("victim.safetensors",), "name them with --data"),
+        (("victim.onnx",), "name them with --data"),
         (("victim.safetensors", "--data", "digits"), "there is no model file victim.safetensors"),
         (("lenett", "--data", "digits"), "did you mean 'lenet'?"),
         (("--data", "digitz"), "did you mean 'digits'?"),

@@ -16,7 +16,7 @@ from stealproof.audit.controls import check_declared
 from stealproof.audit.curves import Row
 from stealproof.audit.document import Settings, document
 from stealproof.audit.plan import Plan, check_budgets, make_plan
-from stealproof.audit.subject import Subject, open_subject, spelled
+from stealproof.audit.subject import REMOTE_ROWS, Subject, open_subject, spelled
 from stealproof.audit.threats import threat_map
 from stealproof.errors import InputError, StealproofError
 from stealproof.inputs.oracle import parse_access
@@ -46,6 +46,8 @@ class Request:
     """The data that the model is for; empty for digits, or for what the model's card says."""
     data_parameters: Mapping[str, Any] = field(default_factory=dict)
     """Of the data set, or of the reader of the caller's own data."""
+    target_options: Mapping[str, Any] = field(default_factory=dict)
+    """Of the oracle of a URL or ONNX file: ``softmax``, ``batch``, ..."""
     accesses: tuple[str, ...] = ()
     """What clients see, first; then what else to compare. Empty for all that the model gives. Labels always join."""
     budgets: tuple[int, ...] = ()
@@ -100,6 +102,7 @@ def audit(
         workshop,
         model_parameters=request.model_parameters,
         data_parameters=request.data_parameters,
+        target_options=request.target_options,
         seed=request.seed,
         progress=tell,
     )
@@ -187,8 +190,8 @@ def _pool_in_words(pool: str, rows: int) -> str:
 
 def _studies(plan: Plan, subject: Subject, settings: Settings) -> tuple[Study, Study]:
     """The thefts, and the independent models that they are compared with."""
-    # Uniform inputs are the examiner's; on somebody's metered server they would cost more than the thefts.
-    common = dict(subject.arguments) | ({"uniform": 0} if subject.remote else {})
+    # The examiner's inputs cost as much as the thief's on a metered server, so there are fewer of them.
+    common = dict(subject.arguments) | ({"uniform": 0, "examined": REMOTE_ROWS} if subject.remote else {})
     thefts = tuple(
         {**common, "attack": planned.attack, "access": planned.access, "budget": budget, "pool": planned.pool}
         for planned in plan.planned

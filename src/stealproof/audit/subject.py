@@ -25,6 +25,10 @@ from stealproof.studies.workshop import Workshop
 
 DEFAULT_DATA, DEFAULT_FAMILY = "digits", "mlp"
 """What is audited when nothing was named: small, embedded in scikit-learn, trained in seconds."""
+TOKEN = "STEALPROOF_TOKEN"
+"""Environment variable with the token that a URL wants; the theft experiment reads it as well."""
+REMOTE_ROWS = 1_000
+"""Held-out inputs that a victim behind a URL is examined on: each costs its price, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +44,7 @@ class Subject:
     """How the theft experiment opens it: ``data`` and ``victim`` or ``target``."""
     oracle: Oracle
     """With all that it gives."""
-    open: Callable[[Access], Oracle]
+    open: Callable[[Access | None], Oracle]
     """The same model as a client sees it who has this access; ``AccessDenied`` when it gives less."""
     data: Dataset
     remote: bool = False
@@ -49,6 +53,8 @@ class Subject:
     def target(self) -> Target:
         """What the report says of it; asks it about the held-out rows once."""
         test = self.data.parts.get("test")
+        if test is not None and self.remote:
+            test = test.take(slice(REMOTE_ROWS))
         accuracy = constant = None
         if test is not None:
             predicted = self.oracle.ask(test.x).predicted
@@ -72,6 +78,7 @@ def open_subject(
     *,
     model_parameters: Mapping[str, Any],
     data_parameters: Mapping[str, Any],
+    target_options: Mapping[str, Any],
     seed: int,
     progress: Callable[[str, float], None],
 ) -> Subject:
@@ -83,6 +90,7 @@ def open_subject(
         workshop: keeps the trained victim.
         model_parameters: of a family's constructor.
         data_parameters: of the data set or reader.
+        target_options: of the oracle of a URL or ONNX file.
         seed: of the training.
         progress: called with what is being done.
 
@@ -92,6 +100,8 @@ def open_subject(
     family = not model or _is_family(model)
     if model_parameters and not family:
         raise InputError(f"{model} is trained already and takes no parameters, got {next(iter(model_parameters))!r}")
+    if target_options and family:
+        raise InputError(f"a model trained here takes no options of a connection, got {next(iter(target_options))!r}")
     named = data or ("" if family else _data_of_card(model))
     if model and not named:
         raise InputError(
@@ -104,7 +114,7 @@ def open_subject(
     common = {"data": spec} | ({"data_parameters": dict(data_parameters)} if data_parameters else {})
     if not family:
         progress(f"opening {model}", 0.0)
-        return _opened(model, common, opened)
+        return _opened(model, common, opened, target_options)
     name = catalog.find(model or DEFAULT_FAMILY, "model").name
     progress(f"training the victim ({name})", 0.0)
     trained = workshop.victim(name, spec, model_parameters=model_parameters, data_parameters=data_parameters, seed=seed)
@@ -132,10 +142,16 @@ def _data_of_card(model: str) -> str:
     return str(named["name"]) if defaults | parameters == defaults else ""
 
 
-def _opened(model: str, common: Mapping[str, Any], data: Dataset) -> Subject:
+def _opened(model: str, common: Mapping[str, Any], data: Dataset, options: Mapping[str, Any]) -> Subject:
     remote = model.startswith(("http://", "https://"))
+    token = os.environ.get(TOKEN) if remote else None
+    connection: dict[str, Any] = dict(options) | ({"token": token} if token else {})
+
+    def opened(access: Access | None) -> Oracle:
+        return open_oracle(model, data=data, access=access, **connection)
+
     # The oracle checks that model and data fit, and refuses what is no model.
-    oracle = open_oracle(model, data=data)
+    oracle = opened(None)
     kinds: tuple[str, ...] = ()
     if remote:
         kind = "model behind an HTTP interface"
@@ -150,9 +166,9 @@ def _opened(model: str, common: Mapping[str, Any], data: Dataset) -> Subject:
         name=os.path.basename(model.rstrip("/")) or model,
         kind=kind,
         kinds=kinds,
-        arguments={**common, "target": model},
+        arguments={**common, "target": model} | ({"target_options": dict(options)} if options else {}),
         oracle=oracle,
-        open=lambda access: open_oracle(model, data=data, access=access),
+        open=opened,
         data=data,
         remote=remote,
     )

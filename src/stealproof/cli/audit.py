@@ -35,6 +35,14 @@ from stealproof.cli._options import (
     help="A parameter of the data, for example label=income. Repeatable.",
 )
 @click.option(
+    "-t",
+    "--target-option",
+    "target_pairs",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Of a URL or .onnx: softmax, output, batch, ...; a URL's token is taken from STEALPROOF_TOKEN. Repeatable.",
+)
+@click.option(
     "--access",
     "accesses",
     multiple=True,
@@ -82,6 +90,7 @@ def command(
     data: str,
     parameters: tuple[str, ...],
     data_pairs: tuple[str, ...],
+    target_pairs: tuple[str, ...],
     accesses: tuple[str, ...],
     budgets: tuple[int, ...],
     attacks: tuple[str, ...],
@@ -110,6 +119,7 @@ def command(
         model_parameters=parse_parameters(parameters),
         data=data,
         data_parameters=parse_parameters(data_pairs),
+        target_options=parse_parameters(target_pairs),
         accesses=accesses,
         budgets=budgets,
         attacks=attacks,
