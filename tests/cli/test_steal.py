@@ -124,6 +124,25 @@ def test_an_interruption_shows_what_was_paid_for(victim: str, monkeypatch: pytes
     assert result.stdout.splitlines()[2].split() == ["queries", "50"]
 
 
+def test_a_journal_spares_the_victim_a_second_run(v2: Any, tmp_path: Path) -> None:
+    sent: list[int] = []
+
+    def answer(x: np.ndarray) -> dict[str, np.ndarray]:
+        sent.append(len(x))
+        return {"p": np.full((len(x), 10), 0.1)}
+
+    server = v2.start(answer, shape=(-1, 1, 8, 8), outputs=(("p", "FP32", (-1, 10)),))
+    arguments = ["knockoff_nets", "--target", server.url, "--data", "digits", "--budget", "60", "--examine", "5"]
+    arguments += ["--uniform", "5", "-r", "epochs=1", "-t", "batch=20", "--journal", str(tmp_path / "answers")]
+    assert run(*arguments).exit_code == 0
+    first = sum(sent)
+    assert first == 60 + 10
+    again = run(*arguments, "--json")
+    assert again.exit_code == 0, again.output
+    assert sum(sent) == first
+    assert json.loads(again.stdout)["results"][0]["queries"] == 60
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

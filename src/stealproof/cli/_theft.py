@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,19 @@ class Victim:
     name: str
     remote: bool
     """Whether asking it costs somebody something."""
+
+    def journaled(self, path: Path | None) -> Victim:
+        """The same victim, whose answers are kept in a file and not asked for twice; the examiner's lie beside it."""
+        if path is None:
+            return self
+        from stealproof.oracles.journal import JournalOracle
+
+        examined = path.with_name(path.name + ".examination")
+        return replace(
+            self,
+            thief=JournalOracle(self.thief, path, target=self.name),
+            owner=JournalOracle(self.owner, examined, target=self.name),
+        )
 
     def examiner(self, data: Dataset | None, rows: int | None, uniform: int | None, seed: int) -> Examiner:
         """Ask the victim about held-out and uniform inputs; None stands for the defaults of its kind."""

@@ -97,6 +97,11 @@ def pairs_option(*names: str, text: str) -> Callable[[Any], Any]:
     help="The .safetensors file for the surrogate of the largest budget.",
 )
 @click.option("--force", is_flag=True, help="Overwrite a model that is there.")
+@click.option(
+    "--journal",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep the victim's answers in this file: after Ctrl-C, or for another budget, none is asked for twice.",
+)
 @seed_option
 @json_option
 def command(
@@ -118,6 +123,7 @@ def command(
     uniform: int | None,
     out: Path | None,
     force: bool,
+    journal: Path | None,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -149,6 +155,7 @@ def command(
     with progress_bar() as progress:
         progress("opening the victim", 0.0)
         victim = _theft.open_victim(target, data, data_spec, data_parameters, access=access, options=options, seed=seed)
+        victim = victim.journaled(journal)
         wanted = sorted(set(budgets))
         pool = _theft.open_thiefs_pool(pool_spec, made, victim, data, budgets=wanted, seed=seed)
         thefts = _theft.Thefts(
