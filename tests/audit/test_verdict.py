@@ -65,7 +65,7 @@ def test_the_first_theft_that_reaches_the_level_is_the_cheapest(make_row: MakeRo
     assert (verdict.first[0].attack, verdict.first[1].queries) == ("exact", 31)
     assert verdict.first[1].cost == pytest.approx(0.31)
     assert verdict.best[1].fidelity.value == pytest.approx(0.97)
-    assert "31 queries (0.31 at 0.01 each)" in headline(verdict, 0.01)
+    assert "31 queries, which cost 0.31, buy" in headline(verdict, 0.01)
 
 
 def test_only_what_clients_see_decides(make_row: MakeRow) -> None:

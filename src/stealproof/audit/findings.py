@@ -35,7 +35,7 @@ def headline(verdict: AuditVerdict, price: float) -> str:
     low, high = 100 * fidelity.low, 100 * fidelity.high
     interval = f"{100 * fidelity.level:.0f}% interval {low:.1f} to {high:.1f}"
     copy = f"agrees with it on {100 * fidelity.value:.1f}% of {where} inputs ({interval})"
-    cost = queries(point.queries) + (f" ({money(point.cost)} at {price:g} each)" if price else "")
+    cost = queries(point.queries) + (f", which cost {money(point.cost)}," if price else "")
     match verdict.level:
         case Level.EXACT:
             return f"Your model can be copied exactly: {cost} buy a copy that {copy}."
@@ -44,9 +44,9 @@ def headline(verdict: AuditVerdict, price: float) -> str:
         case Level.PARTLY:
             return f"Your model can be copied in part: {cost} buy a copy that {copy}."
         case Level.RESISTED:
-            return f"No attack that was tried copied your model: the best one spent {cost}, and its copy {copy}."
+            return f"No attack that was tried copied your model: the best one spent {cost} and its copy {copy}."
         case _:
-            return f"The evidence does not decide: the best attack spent {cost}, and its copy {copy}."
+            return f"The evidence does not decide: the best attack spent {cost} and its copy {copy}."
 
 
 def findings(verdict: AuditVerdict) -> tuple[str, ...]:

@@ -110,7 +110,9 @@ def audit(
     studies = _studies(plan, subject, settings)
     # The first seed first, so that a rough answer stands early; long thefts first, so that no worker waits at the end.
     cells = sorted((c for study in studies for c in study.cells()), key=lambda c: (c.seed, -_budget(c.arguments)))
-    results, failures, _ = run_cells(cells, name="audit", store=store, executor=executor, progress=tell)
+    found, failures, _ = run_cells(cells, name="audit", store=store, executor=executor, progress=tell)
+    planned = [(study.experiment, arguments) for study in studies for arguments in study.combinations]
+    results = sorted(found, key=lambda r: (planned.index((r.cell.experiment, r.cell.arguments)), r.cell.seed))
     thefts, references = ([r for r in results if r.cell.experiment == study.experiment] for study in studies)
     if plan.planned and not thefts:
         raise StealproofError(f"no theft came to its end; the first one: {failures[0].reason}")

@@ -75,7 +75,9 @@ from stealproof.cli._options import (
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Thefts of each kind.")
 @seed_option
 @click.option(
-    "--workers", type=click.IntRange(min=1), help="Processes, one thread each.  [default: one a core, at most 4]"
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Processes, one thread each.  [default: one a core, at most 4; 2 without MODEL]",
 )
 @click.option(
     "--out",
@@ -130,7 +132,8 @@ def command(
         declared=dict(map(_declared, declared)),
     )
     check_folder(out)
-    workers = workers or min(cores(), 4)
+    # Each process takes about 400 MB; the audit of digits promises to stay below 1.5 GiB.
+    workers = workers or min(cores(), 4 if model else 2)
     with progress_bar() as progress:
         document = audit(request, executor=LocalPool(workers) if workers > 1 else Serial(), progress=progress)
     paths = write_report(out, document)

@@ -48,7 +48,7 @@ def page(document: Mapping[str, Any]) -> str:
     thresholds = verdict["thresholds"]
     return template.render(
         audit=document,
-        budgets=sorted({point["budget"] for curve in document["curves"] for point in curve["points"]}),
+        best_copies=[_best_copy(curve, thresholds["copied"]) for curve in document["curves"]],
         price=document["settings"]["price_per_query"],
         verdict=verdict,
         key=key,
@@ -61,6 +61,13 @@ def page(document: Mapping[str, Any]) -> str:
         overall_gap=next((gap for gap in document["gaps"] if gap["budget"] is None), None),
         ruler=Markup(ruler(key["fidelity"], (thresholds["partly"], thresholds["copied"]))) if key else None,
     )
+
+
+def _best_copy(curve: Mapping[str, Any], good: float) -> tuple[Any, Any, float | None]:
+    """The curve, its most faithful point, and the fewest queries whose lower bound reaches ``good``."""
+    best = max(curve["points"], key=lambda point: (point["fidelity"]["value"], -point["queries"]))
+    enough = [point["queries"] for point in curve["points"] if point["fidelity"]["low"] >= good]
+    return curve, best, min(enough, default=None)
 
 
 def percent(value: float) -> str:
