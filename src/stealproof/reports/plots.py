@@ -15,6 +15,9 @@ from stealproof.reports._svg import STYLE, Scale, marker, note, tag, text, theme
 
 Json = Mapping[str, Any]
 
+RULER = 340
+"""Width of the ruler, which has to be legible on a telephone."""
+
 
 def fidelity_panel(document: Json, access: str) -> str:
     """One SVG: fidelity against queries of every attack under ``access``, with intervals, thresholds and references."""
@@ -132,7 +135,7 @@ def gap_plot(gaps: Sequence[Json]) -> str:
 def ruler(estimate: Json, thresholds: Sequence[float], low: float = 0.5) -> str:
     """One SVG: an interval on a line from ``low`` to 1, over the zones that the thresholds make."""
     low = min(low, math.floor(estimate["low"] * 10) / 10)
-    x = Scale(low=low, high=1.0, start=14, end=WIDTH - 14)
+    x = Scale(low=low, high=1.0, start=14, end=RULER - 14)
     warn, bad = sorted(thresholds)
     zones = [("good", "not copied", low, warn), ("warn", "partly", warn, bad), ("bad", "copied", bad, 1.0)]
     parts: list[str] = []
@@ -151,7 +154,7 @@ def ruler(estimate: Json, thresholds: Sequence[float], low: float = 0.5) -> str:
     ]
     words = f"Fidelity {in_percent(estimate)}; thresholds at {100 * warn:.0f}% and {100 * bad:.0f}%"
     return tag(
-        "svg", note("title", words), *parts, class_="sp", viewBox=f"0 0 {WIDTH} 86", role="img", aria_label=words
+        "svg", note("title", words), *parts, class_="sp", viewBox=f"0 0 {RULER} 86", role="img", aria_label=words
     )
 
 
