@@ -75,6 +75,11 @@ def test_reads_combinations_as_the_product_of_cells_and_axes_over_the_settings(f
     assert len(study.cells()) == 8
 
 
+def test_a_cell_that_fixes_an_axis_is_not_crossed_with_it(file: Path) -> None:
+    file.write_text(GOOD.replace("throws = 60", "bias = 0.5").partition("[[expect]]")[0])
+    assert [combination["bias"] for combination in read_study(file).combinations] == [0.2, 0.8, 0.5]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "error", "told"),
     [

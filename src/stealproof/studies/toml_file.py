@@ -81,15 +81,18 @@ def _study(name: str, content: Mapping[str, Any]) -> Study:
 
 
 def _combinations(content: Mapping[str, Any]) -> tuple[Arguments, ...]:
-    """Settings, under every cell's own values, under every item of the product of the axes."""
+    """Settings, under every cell's own values, under the product of the axes that the cell leaves open."""
     axes = content.get("axes", {})
     for key, values in axes.items():
         if not isinstance(values, list) or not values:
             raise InputError(f"[axes] {key} must be a list of at least 1 value, got {values!r}")
-    products = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
-    cells = _tables(content, "cells") or [{}]
-    settings = content.get("settings", {})
-    return tuple(merged(merged(settings, cell), product) for cell in cells for product in products)
+    found: list[Arguments] = []
+    for cell in _tables(content, "cells") or [{}]:
+        open_axes = {key: values for key, values in axes.items() if key not in cell}
+        base = merged(content.get("settings", {}), cell)
+        for values in itertools.product(*open_axes.values()):
+            found.append(merged(base, dict(zip(open_axes, values, strict=True))))
+    return tuple(found)
 
 
 def _seeds(given: int | list[Any]) -> tuple[int, ...]:
