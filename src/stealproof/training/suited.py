@@ -28,7 +28,7 @@ def suited_recipe(architecture: NetworkFamily, rows: int) -> Recipe:
         return Recipe(epochs=_epochs(rows, batch, steps=1000, least=5, most=200), batch=batch, learning_rate=0.1)
     batch = 64 if rows < 2_000 else 128
     return Recipe(
-        epochs=_epochs(rows, batch, steps=160, least=3, most=50),
+        epochs=_epochs(rows, batch, steps=160, least=2.5, most=50),
         batch=batch,
         optimizer="muon",
         learning_rate=0.05,
