@@ -10,6 +10,7 @@ from stealproof.audit.document import SCHEMA
 from stealproof.audit.run import Request, audit
 from stealproof.errors import AccessDenied, BudgetExceeded, InputError, StealproofError, UnknownName
 from stealproof.studies.store import Store
+from stealproof.training.trained import Trained
 
 QUICK = Request(attacks=("knockoff_nets",), budgets=(30, 90), seeds=2)
 
@@ -121,3 +122,28 @@ def test_more_than_the_model_gives_is_refused(tmp_path: Path, folder: Path, monk
     request = Request(model="quiet_models:quiet", data="digits", accesses=("probabilities",), attacks=QUICK.attacks)
     with pytest.raises(AccessDenied, match="labels"):
         audit(request, store=Store(folder))
+
+
+def test_a_server_is_audited_with_its_token_and_without_uniform_inputs(
+    v2: Any, tmp_path: Path, digits_victim: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    oracle = digits_victim.oracle()
+    server = v2.start(
+        lambda x: {"probabilities": oracle.query(x.copy()).scores},
+        shape=(-1, 1, 8, 8),
+        outputs=(("probabilities", "FP32", (-1, 10)),),
+        token="sesame",
+    )
+    request = Request(model=server.url, data="digits", attacks=("knockoff_nets",), budgets=(40,), seeds=1)
+    with pytest.raises(StealproofError, match="token"):
+        audit(request, store=Store(tmp_path))
+    monkeypatch.setenv("STEALPROOF_TOKEN", "sesame")
+    report = audit(request, store=Store(tmp_path))
+    assert report["target"]["kind"] == "model behind an HTTP interface"
+    assert "sesame" not in json.dumps(report)
+    assert all("sesame" not in path.read_text() for path in tmp_path.rglob("*.json"))
+    (point,) = report["curves"][0]["points"]
+    assert point["fidelity"]["value"] > 0.4
+    assert "uniform_fidelity" not in point["estimates"]
+    # Two thefts of 40 queries; the held-out rows once for the target and once for all surrogates.
+    assert sum(server.batches) == 2 * 40 + 2 * 449

@@ -12,6 +12,8 @@ from stealproof.measures.estimate import Estimate
 
 WORTHWHILE = 0.01
 """Scores that give the thief less than one point of fidelity are not worth hiding from honest clients."""
+ENOUGH = 300
+"""Held-out inputs before "no difference" is advice: of 3/n, one percent for 300, even full agreement says nothing."""
 FULL_PRECISION = ("probabilities", "logits")
 WIDE = 0.10
 """An interval wider than ten points is worth more seeds or test rows."""
@@ -92,13 +94,16 @@ def _on_scores(verdict: AuditVerdict) -> Iterator[str]:
     gap = overall_gap(verdict)
     if gap is None or verdict.best is None:
         return
-    lead = f"Showing {verdict.best[0].access} instead of labels changes the best thief's fidelity by {in_points(gap)}"
+    lead = (
+        f"Showing {verdict.best[0].access} instead of labels changes the best thief's fidelity by {in_points(gap)},"
+        " averaged over the budgets and on the same inputs"
+    )
     if gap.low > 0:
-        yield f"{lead}, averaged over the budgets: the scores do give something away."
+        yield f"{lead}: the scores do give something away."
     elif gap.high < 0:
-        yield f"{lead}, averaged over the budgets: the scores do not even help."
+        yield f"{lead}: the scores do not even help."
     else:
-        yield f"{lead}, averaged over the budgets: nothing that these seeds can tell from zero."
+        yield f"{lead}: nothing that these seeds can tell from zero."
 
 
 def _on_reference(verdict: AuditVerdict) -> Iterator[str]:
@@ -172,7 +177,7 @@ def _advice_on_scores(verdict: AuditVerdict, access: str) -> Iterator[Advice]:
             do="Answer with labels only, where clients can do without scores.",
             because=f"Showing {access} gives the best thief {in_points(gap)} of fidelity, averaged over the budgets.",
         )
-    elif gap.high < WORTHWHILE:
+    elif gap.high < WORTHWHILE and verdict.best is not None and verdict.best[1].fidelity.n >= ENOUGH:
         yield Advice(
             do="Do not count on hiding the scores.",
             because=f"With labels only, the best thief does as well: {in_points(gap)} for {access}.",
