@@ -182,6 +182,7 @@ def test_an_interrupted_run_resumes_to_the_same_bytes(
     optimizer: Literal["sgd", "adam", "muon"], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_checkpoint, "INTERVAL", 0.0)
+    monkeypatch.setattr(_checkpoint, "SHARE", float("inf"))
     monkeypatch.setattr("stealproof.training.fit.REPORT_SECONDS", 0.0)
     path = tmp_path / "run.safetensors"
     arguments: dict[str, Any] = {
@@ -208,6 +209,7 @@ def test_an_interrupted_run_resumes_to_the_same_bytes(
 
 def test_images_resume_to_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_checkpoint, "INTERVAL", 0.0)
+    monkeypatch.setattr(_checkpoint, "SHARE", float("inf"))
     monkeypatch.setattr("stealproof.training.fit.REPORT_SECONDS", 0.0)
     data = Part(x=torch.rand(64, 3, 12, 12, generator=torch.Generator().manual_seed(0)), y=torch.arange(64) % 4)
     arguments: dict[str, Any] = {"classes": 4, "recipe": Recipe(epochs=2, batch=16, optimizer="muon")}
@@ -226,6 +228,7 @@ def test_a_checkpoint_of_another_run_or_a_damaged_one_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_checkpoint, "INTERVAL", 0.0)
+    monkeypatch.setattr(_checkpoint, "SHARE", float("inf"))
     path = tmp_path / "run"
     model = torch.nn.Linear(2, 2)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

@@ -16,8 +16,10 @@ import torch
 from stealproof.errors import InputError, InvalidData
 from stealproof.files import write_atomic
 
-INTERVAL = 30.0
-"""Seconds between two checkpoints: what a killed run loses at most."""
+INTERVAL = 5.0
+"""Seconds between two checkpoints: what a killed run loses at most, unless writing takes long."""
+SHARE = 0.02
+"""Most of a run's time that writing checkpoints may take; the interval grows with large networks."""
 
 
 class Checkpoint:
@@ -40,6 +42,7 @@ class Checkpoint:
         self._generators = generators
         self._run = ""
         self._saved_at = time.monotonic()
+        self._interval = INTERVAL
 
     def describe(self, **run: Any) -> None:
         """Say which run this is, in JSON types; ``resume`` refuses the file of another."""
@@ -71,10 +74,12 @@ class Checkpoint:
 
     def save_if_due(self, step: int) -> None:
         """Write the state after ``step`` finished steps, if the last time was an interval ago."""
-        if self._path is not None and time.monotonic() - self._saved_at >= INTERVAL:
+        begun = time.monotonic()
+        if self._path is not None and begun - self._saved_at >= self._interval:
             content = safetensors.torch.save(self._tensors(), {"run": self._run, "step": str(step)})
             write_atomic(self._path, content)
             self._saved_at = time.monotonic()
+            self._interval = max(INTERVAL, (self._saved_at - begun) / SHARE)
 
     def remove(self) -> None:
         """Delete the file, once the run is finished."""
