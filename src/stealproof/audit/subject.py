@@ -195,4 +195,5 @@ def spelled(access: Access) -> str:
 def _first_words(summary: str) -> str:
     """The summary of a family up to its first comma or colon, as part of a sentence."""
     words = re.split(r"[,:;]", summary)[0].rstrip(".")
-    return words if words[:2].isupper() else words[:1].lower() + words[1:]
+    name_like = words.split(" ")[0][1:].lower() != words.split(" ")[0][1:]
+    return words if name_like else words[:1].lower() + words[1:]
