@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from stealproof.oracle import Access, Answer, Answers
 
-MOST_DECIMALS = 6
-"""Coarsest rounding that is told from the precision of float32 answers."""
-FEWEST_SCORES = 6
-"""Scores between 0 and 1 that must all look rounded; by chance they do with probability 0.2 to this power or less."""
+MOST_DECIMALS = 5
+"""Finest rounding that is told from the precision of float32 answers."""
+FEWEST_SCORES = 8
+"""Scores between 0 and 1 that must all look rounded before an undeclared rounding is believed."""
 
 
 def rounding_unit(answers: Answers, access: Access) -> float:
@@ -27,9 +27,12 @@ def rounding_unit(answers: Answers, access: Access) -> float:
     scores = np.asarray(answers.scores, dtype=np.float64)
     # A saturated victim's zeros and ones say nothing about decimals.
     between = scores[(scores > 1e-6) & (scores < 1 - 1e-6)]
+    if len(between) < FEWEST_SCORES:
+        return 0.0
+    precision = 4 * float(np.finfo(answers.scores.dtype).eps)
     for decimals in range(1, MOST_DECIMALS + 1):
         steps = between * 10.0**decimals
-        if len(between) >= FEWEST_SCORES and np.abs(steps - np.round(steps)).max() < 1e-9 + 1e-7 * 10.0**decimals:
+        if np.abs(steps - np.round(steps)).max() < precision * 10.0**decimals:
             return float(10.0**-decimals)
     return 0.0
 
