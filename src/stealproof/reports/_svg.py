@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#b2509a", "#946c00", "#3a7fbf", "#c23b22", "#5f6b7a")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#b2509a", "#946c00", "#6a3fc4", "#c23b22", "#5f6b7a")
 """After Okabe and Ito (2008): told apart by readers with any colour vision; darkened where white paper needs it."""
-COLOURS_ON_DARK = ("#56b4e9", "#ff9a5c", "#3ecfa0", "#e69ccb", "#e6c34d", "#8ec5ff", "#ff8f7a", "#b4c0cc")
+COLOURS_ON_DARK = ("#56b4e9", "#ff9a5c", "#3ecfa0", "#e69ccb", "#e6c34d", "#b79bff", "#ff8f7a", "#b4c0cc")
 
-MARKERS = ("circle", "square", "triangle", "diamond", "down")
+MARKERS = ("circle", "square", "triangle", "diamond", "down", "left", "right")
 DASHES = ("", "7 3", "2 3", "9 3 2 3", "5 2", "1 4", "12 3", "3 2")
 """Lines differ by marker and dash as well as by colour."""
 
@@ -155,6 +155,8 @@ def marker(kind: str, x: float, y: float, size: float, **attributes: object) -> 
     corners = {
         "triangle": [(0, -1.2), (1.1, 0.8), (-1.1, 0.8)],
         "down": [(0, 1.2), (1.1, -0.8), (-1.1, -0.8)],
+        "left": [(-1.2, 0), (0.8, 1.1), (0.8, -1.1)],
+        "right": [(1.2, 0), (-0.8, 1.1), (-0.8, -1.1)],
         "diamond": [(0, -1.3), (1.3, 0), (0, 1.3), (-1.3, 0)],
     }[kind]
     return tag("path", d=path([(x + dx * size, y + dy * size) for dx, dy in corners]) + "Z", **attributes)
