@@ -114,8 +114,8 @@ class Codec:
                 f" expected one of: {', '.join(self.categories[name][:20])}"
             )
         if self.encoding == "one-hot":
-            return np.eye(len(known))[codes]
-        return np.linspace(0.0, 1.0, len(known))[codes][:, None]
+            return np.asarray(np.eye(len(known))[codes])
+        return np.asarray(np.linspace(0.0, 1.0, len(known))[codes][:, None])
 
 
 def unit_scaled(x: NDArray[Any]) -> NDArray[np.float64]:
