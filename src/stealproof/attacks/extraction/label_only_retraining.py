@@ -17,9 +17,9 @@ from stealproof.errors import InputError
 from stealproof.roles.extraction import Extraction, Theft
 from stealproof.system import Source
 
-CANDIDATES = 40
+CANDIDATES = 400
 """Uniform inputs from which one uncertain query is chosen."""
-MOST_CANDIDATES = 200_000_000
+MOST_CANDIDATES = 20_000_000
 """Most numbers in one round's candidates; bounds the memory for inputs of many features."""
 
 
@@ -45,7 +45,7 @@ class LabelOnlyRetraining(Extraction):
     """Part of a round's queries that the surrogate doubts most; the rest is uniform; 0 to 1."""
     halvings: int = 10
     """Bisections of one pair in the line-search strategy; each is a query."""
-    strength: float = 1e4
+    strength: float = 1e5
     """Inverse weight of the L2 penalty of the logistic regression that is fitted unless an architecture is brought."""
 
     def _extract(self, theft: Theft) -> torch.nn.Module:
