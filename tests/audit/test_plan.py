@@ -106,7 +106,7 @@ def test_a_third_party_attack_is_planned_like_any_other(tmp_path: Path, monkeypa
 
 
 def test_usual_budgets_end_at_the_pool_and_are_spread_evenly() -> None:
-    assert usual_budgets(449) == (17, 50, 150, 449)
+    assert usual_budgets(449) == (50, 150, 449)
     assert usual_budgets(1_000_000)[-1] == 10_000
     assert usual_budgets(2) == (1, 2)
     assert check_budgets((100, 10, 10)) == (10, 100)
@@ -115,7 +115,7 @@ def test_usual_budgets_end_at_the_pool_and_are_spread_evenly() -> None:
 def test_budgets_that_nobody_asked_for_suit_the_attack() -> None:
     plan = planned(budgets=(), kinds=("logistic regression",), inputs=30, pool_rows=449)
     budgets = {p.attack: p.budgets for p in plan.planned}
-    assert budgets["knockoff_nets"] == (17, 50, 150, 449)
+    assert budgets["knockoff_nets"] == (50, 150, 449)
     assert budgets["equation_solving"] == (310, 3100, 31_000)
     large = planned(budgets=(), kinds=("logistic regression",), inputs=784, pool_rows=449)
     assert max(p.budgets[-1] for p in large.planned) == 100_000

@@ -56,7 +56,7 @@ from stealproof.cli._options import (
     multiple=True,
     type=int,
     metavar="N",
-    help="Most queries of a thief. Repeatable.  [default: four, up to the size of the pool]",
+    help="Most queries of a thief. Repeatable.  [default: what suits each attack]",
 )
 @click.option(
     "--attack", "attacks", multiple=True, metavar="NAME", help="Only this attack. Repeatable.  [default: all that fit]"
