@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Literal
 
@@ -22,7 +23,7 @@ from stealproof.training.trained import Trained, train
 
 LABELS = Access(answer=Answer.LABELS)
 Strategy = Literal["uniform", "line-search", "adaptive"]
-DIMENSIONS = 20
+DIMENSIONS = 12
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,7 @@ def victims() -> list[Trained]:
 def fidelity(victims: list[Trained]) -> Callable[[Strategy, int], list[float]]:
     examiners = [Examiner(victim.oracle(), None, seed=seed) for seed, victim in enumerate(victims)]
 
+    @functools.cache
     def measure(strategy: Strategy, factor: int) -> list[float]:
         found = []
         for seed, (victim, examiner) in enumerate(zip(victims, examiners, strict=True)):
