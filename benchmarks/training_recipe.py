@@ -31,10 +31,11 @@ from stealproof.models.resnet import ResNet
 from stealproof.models.strided_cnn import StridedCnn
 from stealproof.roles.architecture import NetworkFamily
 from stealproof.roles.dataset import Dataset, Part
+from stealproof.training._optimizers import one_cycle
 from stealproof.training.fit import fit
 from stealproof.training.recipe import Recipe
 
-PLAIN = Recipe(epochs=3, batch=256, learning_rate=0.1)
+PLAIN = Recipe(epochs=3, batch=256, learning_rate=0.05)
 MUON = Recipe(batch=128, optimizer="muon", weight_decay=0.0, label_smoothing=0.1)
 TARGETS: tuple[tuple[NetworkFamily, Recipe], ...] = (
     (StridedCnn(), dataclasses.replace(MUON, epochs=1, learning_rate=0.1)),
@@ -87,14 +88,16 @@ def layout(data: Dataset, count: int, rows: int = 20_000) -> None:
 
 
 def plain_fit(data: Part, recipe: Recipe, seed: int) -> torch.nn.Module:
-    """What anyone would write: float32, default layout, PyTorch's own schedule."""
+    """What anyone would write, in float32 and the default layout; weights, batches and schedule as in fit."""
     model = LeNet().build(tuple(data.x.shape[1:]), 10, seeds.generator(seed, "weights"))
-    optimizer = torch.optim.SGD(model.parameters(), lr=recipe.learning_rate, momentum=0.9, weight_decay=5e-4)
+    optimizer = torch.optim.SGD(
+        model.parameters(), lr=recipe.learning_rate, momentum=0.9, weight_decay=5e-4, nesterov=True
+    )
     steps = round(recipe.epochs) * -(-len(data) // recipe.batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=steps)
-    generator = seeds.generator(seed, "order")
-    for _ in range(round(recipe.epochs)):
-        for rows in torch.randperm(len(data), generator=generator).split(recipe.batch):
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: one_cycle(step, steps))
+    for epoch in range(round(recipe.epochs)):
+        order = torch.randperm(len(data), generator=seeds.generator(seed, "order", epoch))
+        for rows in order.split(recipe.batch):
             optimizer.zero_grad()
             functional.cross_entropy(model(data.x[rows]), data.y[rows]).backward()
             optimizer.step()
