@@ -126,7 +126,6 @@ def test_an_unknown_study_is_named_with_its_neighbour() -> None:
     assert run("run", "no_such_file.toml").exit_code == 2
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_that_is_cut_off_goes_on_where_it_was(study: Path, tmp_path: Path, blow: signal.Signals) -> None:
     study.write_text(STUDY.replace("[20, 300]", "[20, 40, 60, 80, 100, 300]").replace("seeds = 2", "seeds = 4"))
