@@ -103,6 +103,22 @@ def test_listed_levels_are_asked_one_by_one() -> None:
     assert found["uniform_tv_max"].value < 1e-9
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_leaf_met_in_pieces_is_put_together(seed: int) -> None:
+    """Top-down meets a leaf behind thresholds of its neighbours, when features come up again along the path."""
+    rng = np.random.default_rng(seed)
+    levels = (0.0, 0.25, 0.5, 0.75, 1.0)
+    x = np.concatenate([rng.choice(levels, (500, 3)), rng.uniform(size=(500, 3))], axis=1)
+    y = (np.sin(9 * x) @ rng.normal(size=6) > 0).astype(int)
+    domain = Domain(shape=(6,), levels={column: levels for column in range(3)})
+    tree = DistinctLeavesTree(random_state=seed).fit(x, y)
+    oracle = DecisionTreeOracle(tree, domain=domain, classes=2, access=INCOMPLETE)
+    surrogate = PathFinding(direction="top-down").steal(oracle, budget=PLENTY)
+    found = Examiner(DecisionTreeOracle(tree, domain=domain, classes=2), None).examine(surrogate.model)
+    assert surrogate.notes["leaves"] >= tree.get_n_leaves()
+    assert found["uniform_fidelity"].value >= 0.9999
+
+
 def test_the_largest_confidence_alone_is_enough() -> None:
     victim = tree_on(Iris())
     surrogate = PathFinding().steal(GuardedOracle(victim.oracle(), [TopK(k=1)]), budget=PLENTY)

@@ -101,6 +101,15 @@ class TreeProbe:
                     values.sort()
         return {feature: self._intervals(feature, values, answers) for feature, values in points.items()}
 
+    def learn(self, x: NDArray[np.float64], node: int) -> None:
+        """Remember what ``x`` (d,) reaches without asking, since it lies between inputs that reach the same node."""
+        self._seen.setdefault(x.tobytes(), node)
+
+    def nearest_level(self, feature: int, value: float) -> float:
+        """``value``, or the nearest of the values that this column takes, if they are listed."""
+        levels = self._theft.oracle.domain.levels.get(feature)
+        return value if levels is None else min(levels, key=lambda level: abs(level - value))
+
     def _first_points(self, x: NDArray[np.float64], feature: int, ends: tuple[float, float]) -> list[float]:
         levels = self._theft.oracle.domain.levels.get(feature)
         if levels is not None:

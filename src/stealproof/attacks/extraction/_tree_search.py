@@ -17,7 +17,7 @@ class Region:
     """Inputs that are thought to reach the same node. All fields are ``(d,)``."""
 
     x: NDArray[np.float64]
-    """An input inside that was asked; NaN where a feature is missing."""
+    """An input inside whose answer is known; NaN where a feature is missing."""
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     """Corners of the box."""
@@ -26,7 +26,7 @@ class Region:
     """Corners of what may be searched: the outermost points on lines through ``x``."""
 
     def within(self, feature: int, interval: Interval, value: float) -> Region:
-        """This region where ``feature`` lies in ``interval``, at the asked point ``value``."""
+        """This region where ``feature`` lies in ``interval``, at ``value``."""
         return Region(
             x=_replaced(self.x, feature, value),
             low=_replaced(self.low, feature, interval.low),
@@ -88,14 +88,30 @@ class TreeSearch:
         for feature, intervals in lines.items():
             own = holding(intervals, x[feature])
             here = here.within(feature, own, x[feature])
-            self.queue.extend(region.within(feature, other, other.first) for other in intervals if other is not own)
+            self.queue.extend(self._part(region, feature, other) for other in intervals if other is not own)
         tested = self._tested(x, node)
         if tested is None:
             self.leaves.append((node, here))
         else:
             line = self._probe.lines(x, {tested: (region.first[tested], region.last[tested])})[tested]
-            self.queue.extend(here.within(tested, interval, interval.first) for interval in line)
+            self.queue.extend(self._part(here, tested, interval) for interval in line)
         self._explored.setdefault(node, []).append(here)
+
+    def _part(self, region: Region, feature: int, interval: Interval) -> Region:
+        """The part of ``region`` in ``interval``, at a value that is plainly on one side of every threshold.
+
+        A leaf may be met in pieces, cut at a threshold of its neighbour; a value next to such a cut would seem to be
+        in the piece that is known already.
+        """
+        if interval.first == self._start.first[feature]:
+            value = interval.first
+        elif interval.last == self._start.last[feature]:
+            value = interval.last
+        else:
+            value = self._probe.nearest_level(feature, (interval.first + interval.last) / 2)
+        part = region.within(feature, interval, value)
+        self._probe.learn(part.x, interval.node)
+        return part
 
     def _known(self, node: int, x: NDArray[np.float64]) -> bool:
         """Whether this node was explored; one that answers the same but lies elsewhere counts as another."""
