@@ -77,6 +77,17 @@ def test_line_search_queries_close_in_on_the_boundary(victims: list[Trained]) ->
     assert np.median(margin[-100:]) < 0.1 * np.median(margin[:100])
 
 
+@pytest.mark.parametrize("strategy", ["uniform", "line-search", "adaptive"])
+def test_does_not_train_on_the_inputs_that_it_is_examined_on(victims: list[Trained], strategy: Strategy) -> None:
+    """Thief and examiner share the seed, so their generators must have different names."""
+    asked, examined = Transcript(), Transcript()
+    oracle = victims[0].oracle(LABELS, transcript=asked)
+    LabelOnlyRetraining(strategy=strategy).steal(oracle, budget=300, seed=7)
+    Examiner(victims[0].oracle(transcript=examined), None, uniform=1000, seed=7)
+    distance = np.abs(asked.all_queries()[:, None] - examined.all_queries()[None]).max(axis=2)
+    assert distance.min() > 1e-6
+
+
 def test_more_than_two_classes() -> None:
     victim = train(LogisticRegression(), GaussianBlobs(dimensions=10, classes=4, rows=600).load())
     surrogate = LabelOnlyRetraining().steal(victim.oracle(LABELS), budget=1100)

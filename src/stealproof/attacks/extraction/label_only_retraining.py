@@ -61,13 +61,13 @@ class LabelOnlyRetraining(Extraction):
         if self.strategy == "line-search":
             x, labels = self._line_search(theft)
         else:
-            x = uniform_inputs(theft.oracle.domain, theft.budget, theft.rng("uniform"))
+            x = uniform_inputs(theft.oracle.domain, theft.budget, theft.rng("uniform queries"))
             labels = theft.ask(x).predicted
         return self._fit(theft, x, labels, round_=0, share=(0.5, 1.0))
 
     def _adaptive(self, theft: Theft) -> torch.nn.Module:
         """Rounds of active learning (Cohn et al. 1994): what the current surrogate doubts, and some uniform inputs."""
-        rng, domain = theft.rng("uniform"), theft.oracle.domain
+        rng, domain = theft.rng("uniform queries"), theft.oracle.domain
         rounds = min(self.rounds, theft.budget)
         sizes = [len(part) for part in np.array_split(np.arange(theft.budget), rounds)]
         x = uniform_inputs(domain, sizes[0], rng)
@@ -97,7 +97,7 @@ class LabelOnlyRetraining(Extraction):
 
     def _line_search(self, theft: Theft) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Every input asked while bisecting segments between uniform inputs of unlike labels, ``(budget, *shape)``."""
-        rng, domain = theft.rng("uniform"), theft.oracle.domain
+        rng, domain = theft.rng("uniform queries"), theft.oracle.domain
         # Half of the pairs are unlike at best, so each pair of ends leaves room for its bisection.
         pairs = max(1, theft.budget // (2 + self.halvings))
         ends = uniform_inputs(domain, min(2 * pairs, theft.budget), rng)
