@@ -158,3 +158,27 @@ class TestEveryExtraction:
             return
         assert torch.equal(torch_state, torch.get_rng_state())
         np.testing.assert_array_equal(numpy_state, global_numpy_state())
+
+
+def test_a_thief_shares_no_stream_with_a_victim_of_the_same_seed() -> None:
+    """A study gives both the same seed; equal names would start the surrogate from the victim's first weights."""
+    from stealproof import seeds
+    from stealproof.oracle import Budget, Domain
+    from stealproof.oracles.module import ModuleOracle
+    from stealproof.roles.extraction import Theft
+
+    oracle = ModuleOracle(torch.nn.Linear(2, 2), domain=Domain(shape=(2,)), classes=2, budget=Budget(limit=1))
+    theft = Theft(
+        oracle=oracle,
+        budget=1,
+        pool=None,
+        pool_labels=None,
+        architecture=None,
+        recipe=None,
+        seed=0,
+        progress=lambda what, share: None,
+    )
+    for name in ("weights", "order", "uniform", "split"):
+        assert theft.rng(name).random() != seeds.rng(0, name).random()
+        mine, theirs = theft.generator(name), seeds.generator(0, name)
+        assert not torch.equal(torch.rand(3, generator=mine), torch.rand(3, generator=theirs))

@@ -28,7 +28,7 @@ class Examiner:
         self._victim = victim
         self._seed = seed
         self._test = test
-        self._uniform = victim.domain.uniform(uniform, seeds.rng(seed, "uniform")) if uniform else None
+        self._uniform = victim.domain.uniform(uniform, seeds.rng(seed, "examiner", "uniform")) if uniform else None
         self._on_test = None if test is None else victim.ask(test.x)
         self._on_uniform = None if self._uniform is None else victim.ask(self._uniform)
 
@@ -48,7 +48,9 @@ class Examiner:
             ours, theirs = mine.predicted, self._on_test.predicted
             found["accuracy"] = agreement(ours, truth)
             found["victim_accuracy"] = agreement(theirs, truth)
-            found["relative_accuracy"] = relative_accuracy(ours, theirs, truth, rng=seeds.rng(self._seed, "bootstrap"))
+            found["relative_accuracy"] = relative_accuracy(
+                ours, theirs, truth, rng=seeds.rng(self._seed, "examiner", "bootstrap")
+            )
             found |= self._compare(self._on_test, mine, "")
         if self._uniform is not None and self._on_uniform is not None:
             found |= self._compare(self._on_uniform, thief.ask(self._uniform), "uniform_")

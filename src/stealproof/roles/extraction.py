@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
     from stealproof.roles.architecture import NetworkFamily
 
+THIEF = "thief"
+"""First name of each of the thief's generators.
+
+A study gives victim, thief and examiner the same seed: without a name of its own, a thief could start from the victim's
+first weights, or train on the examiner's inputs.
+"""
 SCORES = frozenset({Answer.PROBABILITIES, Answer.LOGITS})
 EVERYTHING = frozenset({Answer.LABELS, Answer.TOP_K, Answer.PROBABILITIES, Answer.LOGITS})
 
@@ -48,11 +54,11 @@ class Theft:
 
     def rng(self, *names: str | int) -> np.random.Generator:
         """The thief's NumPy generator of these names."""
-        return seeds.rng(self.seed, *names)
+        return seeds.rng(self.seed, THIEF, *names)
 
     def generator(self, *names: str | int) -> torch.Generator:
         """The thief's PyTorch generator of these names."""
-        return seeds.generator(self.seed, *names)
+        return seeds.generator(self.seed, THIEF, *names)
 
     def ask(self, x: Any, *, batch: int = 1024) -> Answers:
         """Query the victim in batches and return all answers in order."""
