@@ -80,13 +80,16 @@ def test_a_coarse_grid_is_cheaper_and_less_exact() -> None:
 def test_stops_at_the_budget_with_what_it_has(direction: Direction, enough: int) -> None:
     victim = tree_on(BreastCancer())
     examiner = Examiner(victim.oracle(), None)
-    fidelity = []
-    for budget in (1, 50, enough):
-        surrogate = PathFinding(direction=direction).steal(victim.oracle(INCOMPLETE), budget=budget)
+
+    def fidelity(budget: int, seed: int) -> float:
+        surrogate = PathFinding(direction=direction).steal(victim.oracle(INCOMPLETE), budget=budget, seed=seed)
         assert surrogate.queries == budget
         assert not surrogate.notes["complete"]
-        fidelity.append(examiner.examine(surrogate.model)["uniform_fidelity"].value)
-    assert fidelity[2] > max(0.9, fidelity[0])
+        return float(examiner.examine(surrogate.model)["uniform_fidelity"].value)
+
+    # Where the first input lies decides which leaves come late, hence a mean over seeds.
+    one, few, many = (float(np.mean([fidelity(budget, seed) for seed in range(3)])) for budget in (1, 50, enough))
+    assert many > max(0.9, one, few)
 
 
 def test_listed_levels_are_asked_one_by_one() -> None:
