@@ -16,13 +16,21 @@ seed_option = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Every choice follows from it."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout instead of text.")
-parameter_option = click.option(
+
+
+def pairs_option(*names: str, text: str) -> Callable[[Any], Any]:
+    """A repeatable option of the form KEY=VALUE."""
+    return click.option(*names, multiple=True, metavar="KEY=VALUE", help=f"{text} Repeatable.")
+
+
+parameter_option = pairs_option(
     "-p",
     "--parameter",
     "parameters",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="A constructor parameter of the named system; `stealproof show NAME` lists them. Repeatable.",
+    text="A constructor parameter of the named system; `stealproof show NAME` lists them.",
+)
+data_parameter_option = pairs_option(
+    "-d", "--data-parameter", "data_pairs", text="A parameter of the data, for example label=income."
 )
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from stealproof.cli._options import (
+    data_parameter_option,
     json_option,
+    pairs_option,
     parameter_option,
     parse_parameters,
     print_json,
@@ -26,21 +28,12 @@ from stealproof.cli._options import (
     help="The data that MODEL is for: what `stealproof train --data` takes.  [default: what its card says]",
 )
 @parameter_option
-@click.option(
-    "-d",
-    "--data-parameter",
-    "data_pairs",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="A parameter of the data, for example label=income. Repeatable.",
-)
-@click.option(
+@data_parameter_option
+@pairs_option(
     "-t",
     "--target-option",
     "target_pairs",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Of a URL or .onnx: softmax, output, batch, ...; a URL's token is taken from STEALPROOF_TOKEN. Repeatable.",
+    text="Of a URL or .onnx: softmax, output, batch, ...; a URL's token is taken from STEALPROOF_TOKEN.",
 )
 @click.option(
     "--access",

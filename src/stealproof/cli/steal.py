@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stealproof.cli._options import (
+    data_parameter_option,
     json_option,
+    pairs_option,
     parameter_option,
     parse_parameters,
     print_json,
@@ -34,11 +36,6 @@ ROWS = {
     "uniform_kl": "KL, uniform (nats)",
 }
 """Estimates in the order of the printed table."""
-
-
-def pairs_option(*names: str, text: str) -> Callable[[Any], Any]:
-    """A repeatable option of the form KEY=VALUE."""
-    return click.option(*names, multiple=True, metavar="KEY=VALUE", help=f"{text} Repeatable.")
 
 
 @click.command("steal")
@@ -79,7 +76,7 @@ def pairs_option(*names: str, text: str) -> Callable[[Any], Any]:
 @parameter_option
 @pairs_option("-a", "--architecture-parameter", "architecture_pairs", text="A parameter of the surrogate's family.")
 @pairs_option("-r", "--recipe", "recipe_pairs", text="A field of the surrogate's training recipe.")
-@pairs_option("-d", "--data-parameter", "data_pairs", text="A parameter of DATA, for example label=income.")
+@data_parameter_option
 @pairs_option("-t", "--target-option", "target_pairs", text="Of a URL or .onnx: softmax, output, batch, parallel, ...")
 @click.option("--token", envvar="STEALPROOF_TOKEN", help="Sent to a URL as a bearer token; or set STEALPROOF_TOKEN.")
 @click.option("--price-per-query", type=float, default=0.0, metavar="X", help="In any currency, for the costs.")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stealproof.cli._options import (
+    data_parameter_option,
     json_option,
+    pairs_option,
     parameter_option,
     parse_parameters,
     print_json,
@@ -38,21 +40,12 @@ if TYPE_CHECKING:
     help="The .safetensors file to write; its card is written beside it.",
 )
 @parameter_option
-@click.option(
-    "-d",
-    "--data-parameter",
-    "data_pairs",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="A parameter of the data, for example label=income. Repeatable.",
-)
-@click.option(
+@data_parameter_option
+@pairs_option(
     "-r",
     "--recipe",
     "recipe_pairs",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="A field of the training recipe, for example batch=512. Repeatable.  [default: measured for this model]",
+    text="A field of the training recipe, for example batch=512.  [default: measured for this model]",
 )
 @click.option("--epochs", type=float, help="Short for -r epochs=...")
 @seed_option
