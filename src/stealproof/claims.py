@@ -31,7 +31,8 @@ class Claim:
     model_digest: str = ""
     """SHA-256 of the claimed model's weights, in hexadecimal; empty when only its answers are claimed."""
     secrets: Mapping[str, Any] = field(default_factory=dict)
-    """Arrays and keys by name (trigger inputs, their labels, a key); never published in the clear."""
+    """NumPy arrays, texts and numbers by name; never published in the clear. By convention ``inputs`` ``(n, *shape)``
+    are what the suspect will be asked, and ``labels`` ``(n,)`` what a stolen copy would answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,8 @@ class Verdict:
     """Effect size in the scheme's own unit; larger means more like a stolen copy."""
     queries: int = 0
     """Inputs sent to the suspect."""
+    published_threshold: float | None = None
+    """The paper's own fixed threshold of the statistic, where it has one; it decides nothing here."""
     controls: tuple[float, ...] = ()
     """The same statistic on independent reference models."""
     reasons: tuple[str, ...] = ()

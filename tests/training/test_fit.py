@@ -14,7 +14,7 @@ from stealproof.models.lenet import LeNet
 from stealproof.models.mlp import Mlp
 from stealproof.roles.architecture import NetworkFamily
 from stealproof.roles.dataset import Dataset, Part
-from stealproof.roles.training_defense import TrainingDefense
+from stealproof.roles.training_defense import TrainingDefense, TrainingRun
 from stealproof.training import _checkpoint
 from stealproof.training.fit import fit
 from stealproof.training.recipe import Recipe
@@ -127,27 +127,29 @@ CALLS: list[str] = []
 class Loud(TrainingDefense):
     """Notes every hook that is called, and uses each."""
 
-    def prepare(self, data: Part, generator: torch.Generator) -> Part:
+    def prepare(self, data: Part, run: TrainingRun) -> Part:
         """Half of the rows."""
         CALLS.append(f"prepare {len(data)}")
         return data.take(slice(0, len(data) // 2))
 
-    def perturb(self, model: torch.nn.Module, batch: Part, generator: torch.Generator) -> Part:
+    def perturb(self, model: torch.nn.Module, batch: Part, run: TrainingRun) -> Part:
         """Noise from the generator."""
         CALLS.append(f"perturb {len(batch)}")
-        return Part(x=batch.x + 0.01 * torch.randn(batch.x.shape, generator=generator), y=batch.y)
+        return Part(x=batch.x + 0.01 * torch.randn(batch.x.shape, generator=run.generator), y=batch.y)
 
-    def penalty(self, model: torch.nn.Module, batch: Part, logits: torch.Tensor) -> torch.Tensor | None:
+    def penalty(
+        self, model: torch.nn.Module, batch: Part, logits: torch.Tensor, run: TrainingRun
+    ) -> torch.Tensor | None:
         """Small logits."""
         CALLS.append(f"penalty {logits.dtype}")
         return 1e-4 * logits.square().mean()
 
-    def privatize(self, model: torch.nn.Module, batch: Part, generator: torch.Generator) -> bool:
+    def privatize(self, model: torch.nn.Module, batch: Part, run: TrainingRun) -> bool:
         """Leave it to plain backward."""
         CALLS.append("privatize")
         return False
 
-    def finish(self, model: torch.nn.Module, data: Part, generator: torch.Generator) -> torch.nn.Module:
+    def finish(self, model: torch.nn.Module, data: Part, run: TrainingRun) -> torch.nn.Module:
         """The same model."""
         CALLS.append(f"finish {len(data)} {model.training}")
         return model
@@ -157,7 +159,7 @@ class Loud(TrainingDefense):
 class Frozen(TrainingDefense):
     """Writes zero gradients."""
 
-    def privatize(self, model: torch.nn.Module, batch: Part, generator: torch.Generator) -> bool:
+    def privatize(self, model: torch.nn.Module, batch: Part, run: TrainingRun) -> bool:
         """All zero."""
         for weight in model.parameters():
             weight.grad = torch.zeros_like(weight)

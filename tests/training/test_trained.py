@@ -16,7 +16,7 @@ from stealproof.models.random_forest import RandomForest
 from stealproof.oracle import Access, Answer, Budget
 from stealproof.roles.architecture import EstimatorFamily
 from stealproof.roles.dataset import Dataset, Part
-from stealproof.roles.training_defense import TrainingDefense
+from stealproof.roles.training_defense import TrainingDefense, TrainingRun
 from stealproof.training.recipe import Recipe
 from stealproof.training.suited import suited_network
 from stealproof.training.trained import Trained, train
@@ -79,7 +79,7 @@ def test_an_estimator_takes_no_recipe_and_no_soft_labels() -> None:
 class Fewer(TrainingDefense):
     """Trains on the first rows only."""
 
-    def prepare(self, data: Part, generator: torch.Generator) -> Part:
+    def prepare(self, data: Part, run: TrainingRun) -> Part:
         """Half of the rows."""
         return data.take(slice(0, len(data) // 2))
 
@@ -88,7 +88,7 @@ class Fewer(TrainingDefense):
 class Noisy(TrainingDefense):
     """Adds noise to every batch."""
 
-    def perturb(self, model: torch.nn.Module, batch: Part, generator: torch.Generator) -> Part:
+    def perturb(self, model: torch.nn.Module, batch: Part, run: TrainingRun) -> Part:
         """The batch, noisy."""
         return batch
 

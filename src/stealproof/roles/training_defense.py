@@ -13,6 +13,7 @@ from stealproof.system import Stage, System
 if TYPE_CHECKING:
     import torch
 
+    from stealproof.oracle import Domain
     from stealproof.roles.dataset import Part
 
 
@@ -26,6 +27,21 @@ class Hook(StrEnum):
     FINISH = "finish"
 
 
+@dataclass(slots=True, kw_only=True)
+class TrainingRun:
+    """What the hooks of one protection know of the run that they take part in."""
+
+    domain: Domain
+    """The legal inputs: whatever a hook makes of an input must stay inside. Unbounded when nobody said."""
+    classes: int
+    generator: torch.Generator
+    """This protection's own; adding another protection does not shift it."""
+    steps: int = 0
+    """Steps of the whole run; 0 while the data are being prepared."""
+    step: int = 0
+    """The step under way, from 0."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingDefense(System):
     """Base of every training defense and in-training watermark; a subclass overrides the hooks that it needs.
@@ -37,23 +53,25 @@ class TrainingDefense(System):
     stage = Stage.TRAINING
     exclusive: ClassVar[frozenset[Hook]] = frozenset({Hook.PRIVATIZE})
 
-    def prepare(self, data: Part, generator: torch.Generator) -> Part:
+    def prepare(self, data: Part, run: TrainingRun) -> Part:
         """The training data to use instead of ``data``, once, before the first epoch."""
         return data
 
-    def perturb(self, model: torch.nn.Module, batch: Part, generator: torch.Generator) -> Part:
-        """The batch to use instead of ``batch``; called before every forward pass."""
+    def perturb(self, model: torch.nn.Module, batch: Part, run: TrainingRun) -> Part:
+        """The batch to use instead of ``batch``, of any size; called before every forward pass."""
         return batch
 
-    def penalty(self, model: torch.nn.Module, batch: Part, logits: torch.Tensor) -> torch.Tensor | None:
+    def penalty(
+        self, model: torch.nn.Module, batch: Part, logits: torch.Tensor, run: TrainingRun
+    ) -> torch.Tensor | None:
         """A term ``()`` to add to the loss, or None."""
         return None
 
-    def privatize(self, model: torch.nn.Module, batch: Part, generator: torch.Generator) -> bool:
+    def privatize(self, model: torch.nn.Module, batch: Part, run: TrainingRun) -> bool:
         """Write the gradients of ``batch`` into ``.grad`` and return True; False leaves that to plain backward."""
         return False
 
-    def finish(self, model: torch.nn.Module, data: Part, generator: torch.Generator) -> torch.nn.Module:
+    def finish(self, model: torch.nn.Module, data: Part, run: TrainingRun) -> torch.nn.Module:
         """The model to use instead of ``model``, once, after the last epoch."""
         return model
 

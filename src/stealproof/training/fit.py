@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,9 +15,10 @@ from torch.nn import functional
 
 from stealproof import seeds
 from stealproof.errors import InputError, InvalidData
+from stealproof.oracle import Domain
 from stealproof.roles.architecture import NetworkFamily
 from stealproof.roles.dataset import Part
-from stealproof.roles.training_defense import check_composition
+from stealproof.roles.training_defense import TrainingRun, check_composition
 from stealproof.training._batches import Batches
 from stealproof.training._checkpoint import Checkpoint, fingerprint
 from stealproof.training._optimizers import make_optimizer, set_rate
@@ -33,6 +35,7 @@ def fit(
     data: Part,
     *,
     classes: int,
+    domain: Domain | None = None,
     protections: Sequence[Any] = (),
     recipe: Recipe | None = None,
     seed: int = 0,
@@ -49,6 +52,7 @@ def fit(
         architecture: the family to build; not built when ``start`` is given.
         data: inputs ``(n, *shape)`` of any float dtype, with labels ``(n,)`` or distributions ``(n, classes)``.
         classes: number of classes.
+        domain: the legal inputs, which protections keep to; None for unbounded ones.
         protections: training defenses and watermarks; their hooks are called in this order.
         recipe: hyper-parameters; None for those that were measured to suit the family and the number of rows.
         seed: weights, order of the batches and the protections' choices follow from it.
@@ -69,8 +73,9 @@ def fit(
         model = architecture.build(tuple(data.x.shape[1:]), classes, seeds.generator(seed, "weights"))
     else:
         model = copy.deepcopy(start)
-    for protection in protections:
-        data = protection.prepare(data, seeds.generator(seed, "prepare", protection.name()))
+    runs = protection_runs(protections, domain or _unbounded(data), classes, seed)
+    for protection, run in zip(protections, runs, strict=True):
+        data = protection.prepare(data, run)
     placement = place(model, recipe)
     model, data = placement.model(model), placement.data(data)
     optimizer = make_optimizer(model.parameters(), recipe)
@@ -79,8 +84,8 @@ def fit(
     # Layers such as dropout know no other randomness than the global generator, so it is lent to them and given back.
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seeds.derive(seed, "layers"))
-        hook_generator = seeds.generator(seed, "hooks")
-        generators = {"hooks": hook_generator, "layers": _global_generator(placement.device)}
+        generators = {f"hooks {number}": run.generator for number, run in enumerate(runs)}
+        generators["layers"] = _global_generator(placement.device)
         saved = Checkpoint(checkpoint, model, optimizer, generators)
         if checkpoint is not None:
             saved.describe(
@@ -94,17 +99,18 @@ def fit(
         model.train()
         for step in range(saved.resume(), batches.steps):
             batch = data.take(batches.at(step).to(placement.device))
-            for protection in protections:
-                batch = protection.perturb(model, batch, hook_generator)
+            for protection, run in zip(protections, runs, strict=True):
+                run.step, run.steps = step, batches.steps
+                batch = protection.perturb(model, batch, run)
             set_rate(optimizer, recipe, step, batches.steps)
             optimizer.zero_grad(set_to_none=True)
-            if not any(protection.privatize(model, batch, hook_generator) for protection in protections):
+            if not any(p.privatize(model, batch, run) for p, run in zip(protections, runs, strict=True)):
                 with placement.computing():
                     logits = model(batch.x)
                 logits = logits.to(placement.dtype)
                 loss = functional.cross_entropy(logits, batch.y, label_smoothing=recipe.label_smoothing)
-                for protection in protections:
-                    term = protection.penalty(model, batch, logits)
+                for protection, run in zip(protections, runs, strict=True):
+                    term = protection.penalty(model, batch, logits, run)
                     if term is not None:
                         loss = loss + term
                 if not loss.isfinite():
@@ -114,12 +120,29 @@ def fit(
             report((step + 1) / batches.steps)
             saved.save_if_due(step + 1)
     model.eval()
-    for protection in protections:
-        model = protection.finish(model, data, seeds.generator(seed, "finish", protection.name()))
+    for protection, run in zip(protections, runs, strict=True):
+        model = protection.finish(model, data, run)
     if not all(bool(weight.isfinite().all()) for weight in model.parameters()):
         raise diverged(batches.steps, batches.steps, recipe)
     saved.remove()
     return model.cpu().to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload,no-any-return]
+
+
+def protection_runs(protections: Sequence[Any], domain: Domain, classes: int, seed: int) -> list[TrainingRun]:
+    """One record for each protection; its generator is named after it, so that others never shift its choices."""
+    names = [protection.name() for protection in protections]
+    return [
+        TrainingRun(
+            domain=domain,
+            classes=classes,
+            generator=seeds.generator(seed, "protection", name, names[:number].count(name)),
+        )
+        for number, name in enumerate(names)
+    ]
+
+
+def _unbounded(data: Part) -> Domain:
+    return Domain(shape=tuple(data.x.shape[1:]), low=-math.inf, high=math.inf)
 
 
 def check_training_data(data: Part, classes: int) -> None:

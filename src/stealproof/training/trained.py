@@ -20,7 +20,7 @@ from stealproof.oracles.module import ModuleOracle
 from stealproof.roles.architecture import EstimatorFamily, NetworkFamily
 from stealproof.roles.dataset import Dataset, Part
 from stealproof.roles.training_defense import Hook
-from stealproof.training.fit import fit
+from stealproof.training.fit import fit, protection_runs
 from stealproof.training.recipe import Recipe
 from stealproof.training.suited import suited_recipe
 
@@ -106,6 +106,7 @@ def train(
             family,
             data.train,
             classes=data.classes,
+            domain=data.domain,
             protections=protections,
             recipe=recipe,
             seed=seed,
@@ -116,21 +117,22 @@ def train(
     else:
         if recipe is not None:
             raise InputError(f"{family.name()} is a scikit-learn estimator and takes no recipe; drop it")
-        model = _fit_estimator(family, data.train, classes=data.classes, protections=protections, seed=seed)
+        model = _fit_estimator(family, data, protections=protections, seed=seed)
         card["recipe"] = None
     return Trained(model=model, domain=data.domain, classes=data.classes, card=card)
 
 
-def _fit_estimator(family: EstimatorFamily, data: Part, *, classes: int, protections: Sequence[Any], seed: int) -> Any:
+def _fit_estimator(family: EstimatorFamily, whole: Dataset, *, protections: Sequence[Any], seed: int) -> Any:
     """Fit a scikit-learn classifier on flattened rows; of a protection's hooks only ``prepare`` makes sense here."""
-    for protection in protections:
+    data, classes = whole.train, whole.classes
+    for protection, run in zip(protections, protection_runs(protections, whole.domain, classes, seed), strict=True):
         unusable = sorted(protection.hooks() - {Hook.PREPARE})
         if unusable:
             raise IncompatibleDefenses(
                 f"{protection.name()} acts at {', '.join(unusable)}, which {family.name()} (a scikit-learn estimator)"
                 " does not have; choose a network"
             )
-        data = protection.prepare(data, seeds.generator(seed, "prepare", protection.name()))
+        data = protection.prepare(data, run)
     labels = as_array(data.y)
     if labels.ndim != 1:
         raise InvalidData(f"{family.name()} wants one label for each row, got targets of shape {labels.shape}")
