@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,10 +9,12 @@ import pytest
 
 from stealproof.errors import InvalidData, MissingData
 from stealproof.measures.estimate import Estimate
+from stealproof.measures.intervals import YES_OR_NO
 from stealproof.roles.risk import Measurement
 from stealproof.studies.cards import distinguished, make_cards, read_cards, write_cards
 from stealproof.studies.results import Result, plain
 from stealproof.studies.study import Cell, Expectation, Study
+from stealproof.studies.table import Table
 
 Tosses = Callable[..., Study]
 
@@ -90,6 +93,45 @@ def test_one_pair_is_bounded_by_both_intervals_and_no_pair_is_not_measured(tosse
     assert lonely.findings[0].measured is None
     assert lonely.findings[0].holds is None
     assert lonely.as_dict()["expectations"][0]["interval"] is None
+
+
+def said(cell: Cell, yes: bool) -> Result:
+    answer = Estimate(value=float(yes), low=float(yes), high=float(yes), n=1, method=YES_OR_NO)
+    return Result.of(cell, Measurement(estimates={"heads": answer}), cpu_seconds=1.5)
+
+
+def test_yes_or_no_in_each_seed_is_a_rate_that_is_never_certain(tosses: Tosses) -> None:
+    study = tosses(0.2, 0.8, seeds=5)
+    cells = study.cells()
+    never, always = make_cards(study, [said(cell, cell.arguments["bias"] > 0.5) for cell in cells])
+    # The exact 95% bound of 0 out of 5 is 1 - 0.025^(1/5).
+    assert never.measures["heads"].value == 0
+    assert never.measures["heads"].high == pytest.approx(1 - 0.025 ** (1 / 5))
+    assert always.measures["heads"].low == pytest.approx(0.025 ** (1 / 5))
+    assert always.measures["heads"].method == "clopper-pearson"
+    (single,) = make_cards(study, [said(cells[0], True)])
+    assert (single.measures["heads"].low, single.measures["heads"].high) == pytest.approx((0.025, 1.0))
+
+
+def test_a_difference_of_rates_is_bounded_by_both_exact_intervals(tosses: Tosses) -> None:
+    expect = Expectation(measure="heads", where={"bias": 0.8}, minus={"bias": 0.2}, at_least=0.1)
+    study = tosses(0.2, 0.8, seeds=5, expect=(expect,))
+    _, always = make_cards(study, [said(cell, cell.arguments["bias"] > 0.5) for cell in study.cells()])
+    measured = always.findings[0].measured
+    assert measured is not None
+    assert measured.value == 1
+    assert measured.low == pytest.approx(2 * 0.0125 ** (1 / 5) - 1)
+    assert measured.n == 5
+
+
+def test_every_seed_is_kept_of_the_measure_whose_spread_is_shown(tosses: Tosses) -> None:
+    study = tosses(0.2, seeds=3)
+    values = {(0.2, 0): 0.1, (0.2, 1): 0.2, (0.2, 2): 0.3}
+    (card,) = make_cards(study, results(study, values))
+    assert "by_seed" not in card.as_dict()
+    shown = dataclasses.replace(study, table=Table(rows=("throws",), columns="bias", measure="heads", spread="heads"))
+    (card,) = make_cards(shown, results(shown, values))
+    assert card.as_dict()["by_seed"] == {"heads": [0.1, 0.2, 0.3]}
 
 
 def test_names_tell_combinations_apart() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from stealproof.errors import InputError, InvalidData, MissingData, UnknownName
 from stealproof.studies.study import Expectation
+from stealproof.studies.table import Table
 from stealproof.studies.toml_file import read_study
 
 GOOD = """
@@ -78,6 +79,40 @@ def test_reads_combinations_as_the_product_of_cells_and_axes_over_the_settings(f
 def test_a_cell_that_fixes_an_axis_is_not_crossed_with_it(file: Path) -> None:
     file.write_text(GOOD.replace("throws = 60", "bias = 0.5").partition("[[expect]]")[0])
     assert [combination["bias"] for combination in read_study(file).combinations] == [0.2, 0.8, 0.5]
+
+
+TABLE = """
+[table]
+rows = ["throws", "options"]
+columns = "bias"
+measure = "heads"
+spread = "heads"
+"""
+
+
+def test_a_table_has_rows_columns_and_a_measure(file: Path) -> None:
+    file.write_text(GOOD.replace("[settings]", f"{TABLE}\n[settings]"))
+    table = read_study(file).table
+    assert table == Table(rows=("throws", "options"), columns="bias", measure="heads", spread="heads")
+    assert table.place({"throws": 50, "bias": 0.2}) == ((50, None), 0.2)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error", "told"),
+    [
+        ('["throws", "options"]', '"breaks"', InputError, "table: .* stands where another combination does"),
+        ('["throws", "options"]', "[]", InputError, r"\[table\]: rows must be a parameter or a list of parameters"),
+        ('["throws", "options"]', '"throw"', UnknownName, "table: no parameter of coin is named 'throw'; did you"),
+        ('measure = "heads"\nspread', 'measure = "tails"\nspread', UnknownName, "table: measure: no measure of coin"),
+        ('spread = "heads"', 'spred = "heads"', UnknownName, r"no key of \[table\] is named 'spred'; did you mean"),
+        ('columns = "bias"', "", InputError, r"\[table\] needs the key 'columns'"),
+    ],
+)
+def test_mistakes_in_a_table_are_told(file: Path, old: str, new: str, error: type[Exception], told: str) -> None:
+    assert old in TABLE
+    file.write_text(GOOD.replace("[settings]", f"{TABLE.replace(old, new)}\n[settings]"))
+    with pytest.raises(error, match=told):
+        read_study(file)
 
 
 @pytest.mark.parametrize(

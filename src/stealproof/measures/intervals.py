@@ -15,6 +15,8 @@ from stealproof.measures.estimate import Estimate
 
 RESAMPLES = 1000
 """Bootstrap resamples; the Monte Carlo error of a 95% bound is then well below the bound's own width."""
+YES_OR_NO = "yes or no"
+"""Method of an estimate that is 1 or 0, one observation; several of them make a proportion, not a mean."""
 
 
 def proportion(successes: int, n: int, *, level: float = 0.95) -> Estimate:

@@ -12,13 +12,15 @@ from typing import Any
 from stealproof.errors import InvalidData, MissingData
 from stealproof.files import write_atomic
 from stealproof.measures.estimate import Estimate
-from stealproof.measures.intervals import mean_over_seeds
+from stealproof.measures.intervals import YES_OR_NO, mean_over_seeds, proportion
 from stealproof.measures.paired import paired_difference
 from stealproof.studies.results import Result, plain
 from stealproof.studies.study import Arguments, Expectation, Study, described, matches
 
 DIGITS = 6
 """Significant digits that a stored card keeps: more than any interval is worth."""
+BONFERRONI = 0.975
+"""Level of each of two intervals that bound a difference of proportions at 95%."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,10 @@ class Card:
     revision: str | None
     """Git revision of the code; several joined by commas when the cells were computed at different times."""
     measures: Mapping[str, Estimate]
-    """Mean over the seeds with Student's t interval; of a single seed its own estimate."""
+    """Mean over the seeds with Student's t interval; of a single seed its own estimate. What is yes or no in each seed
+    is a proportion with its exact interval."""
+    by_seed: Mapping[str, tuple[float, ...]]
+    """Every seed's value, in the order of ``seeds``, of the measure whose spread the study's table shows."""
     cpu_seconds: float
     """Processor time of all cells together."""
     findings: tuple[Finding, ...]
@@ -81,6 +86,7 @@ class Card:
             "arguments": plain(self.arguments),
             "seeds": list(self.seeds),
             "measures": {name: estimate.as_dict() for name, estimate in sorted(self.measures.items())},
+            **({"by_seed": plain(self.by_seed)} if self.by_seed else {}),
             "expectations": [finding.as_dict() for finding in self.findings],
             "cpu_seconds": self.cpu_seconds,
             "versions": dict(self.versions),
@@ -125,15 +131,33 @@ def _card(study: Study, name: str, arguments: Arguments, by_combination: Sequenc
         versions=ordered[-1].versions,
         revision=", ".join(sorted(revisions)) or None,
         measures=measures,
+        by_seed=_by_seed(study, ordered),
         cpu_seconds=sum(result.cpu_seconds for result in ordered),
         findings=tuple(findings),
     )
 
 
+def _by_seed(study: Study, results: Sequence[Result]) -> dict[str, tuple[float, ...]]:
+    spread = "" if study.table is None else study.table.spread
+    if not spread or any(spread not in result.estimates for result in results):
+        return {}
+    return {spread: tuple(result.estimates[spread].value for result in results)}
+
+
 def over_seeds(estimates: Iterable[Estimate]) -> Estimate:
-    """The mean of one estimate a seed, with its interval over the seeds; a single one as it is."""
+    """The mean of one estimate a seed, with its interval over the seeds; a single one as it is.
+
+    A yes or no in each seed has no normal errors, and none at all when every seed says the same: Student's t would call
+    five yeses certain. They are counted as a proportion.
+    """
     found = list(estimates)
+    if all(estimate.method == YES_OR_NO for estimate in found):
+        return _rate(found)
     return found[0] if len(found) == 1 else mean_over_seeds([estimate.value for estimate in found])
+
+
+def _rate(answers: Sequence[Estimate], level: float = 0.95) -> Estimate:
+    return proportion(sum(round(answer.value) for answer in answers), len(answers), level=level)
 
 
 def _values(results: Mapping[int, Result], measure: str) -> dict[int, Estimate]:
@@ -141,16 +165,20 @@ def _values(results: Mapping[int, Result], measure: str) -> dict[int, Estimate]:
 
 
 def _difference(mine: Mapping[int, Estimate], theirs: Mapping[int, Estimate]) -> Estimate | None:
-    """Mean of mine minus theirs over the seeds that both have; for one seed, bounds from both intervals."""
+    """Mean of mine minus theirs over the seeds that both have; of one seed, or of rates, bounds from both intervals."""
     shared = sorted(mine.keys() & theirs.keys())
     if not shared:
         return None
+    if all(side[seed].method == YES_OR_NO for side in (mine, theirs) for seed in shared):
+        a, b = (_rate([side[seed] for seed in shared], BONFERRONI) for side in (mine, theirs))
+        return _bounded(a, b, len(shared))
     if len(shared) == 1:
-        a, b = mine[shared[0]], theirs[shared[0]]
-        return Estimate(
-            value=a.value - b.value, low=a.low - b.high, high=a.high - b.low, n=1, method="from both intervals"
-        )
+        return _bounded(mine[shared[0]], theirs[shared[0]], 1)
     return paired_difference([mine[s].value for s in shared], [theirs[s].value for s in shared]).difference
+
+
+def _bounded(a: Estimate, b: Estimate, n: int) -> Estimate:
+    return Estimate(value=a.value - b.value, low=a.low - b.high, high=a.high - b.low, n=n, method="from both intervals")
 
 
 def distinguished(combinations: Sequence[Arguments]) -> list[str]:

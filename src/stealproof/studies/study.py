@@ -12,6 +12,7 @@ from stealproof import catalog
 from stealproof.errors import InputError, UnknownName
 from stealproof.measures.estimate import Estimate
 from stealproof.roles.experiment import Experiment
+from stealproof.studies.table import Table
 from stealproof.system import Source
 
 Arguments = Mapping[str, Any]
@@ -85,6 +86,8 @@ class Study:
     """The paper whose experiment this is."""
     show: tuple[str, ...] = ()
     """The measures that tables show; empty for all."""
+    table: Table | None = None
+    """Set when rows and columns say more than a list of combinations."""
 
     def cells(self) -> tuple[Cell, ...]:
         """Every cell, all combinations of the first seed first, so that early results cover the whole study."""
@@ -117,9 +120,27 @@ class Study:
             kind.make(thawed(arguments)).check()
         for measure in self.show:
             _check_measure(kind, measure, "show")
+        if self.table is not None:
+            with concerning("table"):
+                self._check_table(kind, self.table)
         for number, expectation in enumerate(self.expectations, start=1):
             with concerning(f"[[expect]] number {number}"):
                 self._check_expectation(kind, expectation)
+
+    def _check_table(self, kind: type[Experiment], table: Table) -> None:
+        for measure in filter(None, (table.measure, table.beside, table.doubt, table.spread)):
+            _check_measure(kind, measure, "measure")
+        known = {field.name for field in dataclasses.fields(kind)}
+        for key in (*table.rows, table.columns):
+            if key not in known:
+                raise UnknownName.among(f"parameter of {kind.name()}", key, known)
+        places = [table.place(arguments) for arguments in self.combinations]
+        for i, arguments in enumerate(self.combinations):
+            if places[i] in places[:i]:
+                raise InputError(
+                    f"{', '.join(described(arguments))} stands where another combination does;"
+                    " add what tells them apart to rows"
+                )
 
     def _check_expectation(self, kind: type[Experiment], expectation: Expectation) -> None:
         _check_measure(kind, expectation.measure, "measure")

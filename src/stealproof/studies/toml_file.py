@@ -10,6 +10,7 @@ from typing import Any
 
 from stealproof.errors import InputError, InvalidData, MissingData, UnknownName
 from stealproof.studies.study import Arguments, Expectation, Study, concerning, merged
+from stealproof.studies.table import Table
 from stealproof.system import Source
 
 TOP = {
@@ -17,6 +18,7 @@ TOP = {
     "experiment": str,
     "seeds": (int, list),
     "show": list,
+    "table": dict,
     "paper": dict,
     "settings": dict,
     "axes": dict,
@@ -24,6 +26,15 @@ TOP = {
     "expect": list,
 }
 PAPER = {"authors": str, "title": str, "venue": str, "year": int, "url": str}
+TABLE = {
+    "rows": (str, list),
+    "columns": str,
+    "measure": str,
+    "beside": str,
+    "doubt": str,
+    "spread": str,
+    "companion": str,
+}
 EXPECT = {
     "measure": str,
     "where": dict,
@@ -77,7 +88,17 @@ def _study(name: str, content: Mapping[str, Any]) -> Study:
         expectations=tuple(expectations),
         source=None if paper is None else Source(**paper),
         show=tuple(content.get("show", ())),
+        table=None if "table" not in content else _table(content["table"]),
     )
+
+
+def _table(given: Mapping[str, Any]) -> Table:
+    with concerning("[table]"):
+        _check_table("[table]", given, TABLE, required=("rows", "columns", "measure"))
+        rows = [given["rows"]] if isinstance(given["rows"], str) else given["rows"]
+        if not rows or not all(isinstance(row, str) for row in rows):
+            raise InputError(f"rows must be a parameter or a list of parameters, got {given['rows']!r}")
+        return Table(**{**given, "rows": tuple(rows)})
 
 
 def _combinations(content: Mapping[str, Any]) -> tuple[Arguments, ...]:
