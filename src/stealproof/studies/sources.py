@@ -96,6 +96,9 @@ def _content(text: str) -> str | None:
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
+        # ``fine_tuning(layers=last)+distillation`` names two systems.
+        if "(" in value or "+" in value:
+            yield from re.findall(r"[A-Za-z_]\w*", value)
     elif isinstance(value, Mapping):
         for item in value.values():
             yield from _texts(item)

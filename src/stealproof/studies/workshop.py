@@ -106,15 +106,18 @@ class Workshop:
             "seed": seed,
         }
         key = key_of("victim", description, roots=("stealproof.training.trained",))
-        if key not in self._victims:
-            family = catalog.make(model, "model", **thawed(model_parameters or {}))
-            with self.store.lock("victims", key):
-                self._victims[key] = self._stored(key) or self._trained(
-                    key, family, self.dataset(data, data_parameters), recipe or {}, seed
-                )
-        return self._victims[key]
+        with self.store.lock("victims", key):
+            found = self.stored(key)
+            if found is None:
+                family = catalog.make(model, "model", **thawed(model_parameters or {}))
+                found = self._trained(family, self.dataset(data, data_parameters), recipe or {}, seed)
+                self.keep(key, found)
+        return found
 
-    def _stored(self, key: str) -> Trained | None:
+    def stored(self, key: str) -> Trained | None:
+        """The model that was kept under ``key``, or None when there is none, or a damaged one (which is logged)."""
+        if key in self._victims:
+            return self._victims[key]
         entry = self.store.read("victims", key)
         if entry is None:
             return None
@@ -122,24 +125,32 @@ class Workshop:
         try:
             if _digests(path) != entry:
                 raise InputError("its digest is another")
-            return open_model(str(path))
+            self._victims[key] = open_model(str(path))
         except (InputError, OSError) as error:
-            log.warning("the stored victim %s is damaged (%s); training it again", path, error)
+            log.warning("the stored model %s is damaged (%s); training it again", path, error)
             return None
+        return self._victims[key]
 
-    def _trained(self, key: str, family: Any, data: Dataset, changes: Mapping[str, Any], seed: int) -> Trained:
-        # Estimators have no recipe; ``train`` says so when one is given.
-        base = suited_recipe(family, len(data.train)) if isinstance(family, NetworkFamily) else Recipe()
-        trained = train(family, data, recipe=adapted(base, changes) if changes else None, seed=seed)
+    def keep(self, key: str, trained: Trained) -> None:
+        """Keep a model under ``key``, in memory and, if its kind has a safe file format, in the store.
+
+        Raises:
+            StorageError: the disk refuses.
+        """
+        self._victims[key] = trained
         path = self.store.path("models", key, ".safetensors")
         try:
             save_model(trained, path)
         except InputError as error:
             # A kind of model without a safe file format is trained again by each process.
-            log.info("the victim is not stored: %s", error)
+            log.info("the model is not stored: %s", error)
         else:
             self.store.write("victims", key, _digests(path))
-        return trained
+
+    def _trained(self, family: Any, data: Dataset, changes: Mapping[str, Any], seed: int) -> Trained:
+        # Estimators have no recipe; ``train`` says so when one is given.
+        base = suited_recipe(family, len(data.train)) if isinstance(family, NetworkFamily) else Recipe()
+        return train(family, data, recipe=adapted(base, changes) if changes else None, seed=seed)
 
 
 def _digests(path: Path) -> dict[str, str]:

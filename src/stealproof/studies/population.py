@@ -1,0 +1,86 @@
+"""Population: many independent models, as a judge keeps them for controls and a study for false accusations."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from stealproof import seeds
+from stealproof.roles.architecture import NetworkFamily
+from stealproof.roles.dataset import Dataset, Part
+from stealproof.studies.sources import key_of
+from stealproof.studies.workshop import Workshop
+from stealproof.training.fit_many import fit_many
+from stealproof.training.suited import suited_recipe
+from stealproof.training.trained import Trained
+
+ROOTS = ("stealproof.training.fit_many", "stealproof.studies.population")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stock:
+    """What the models of a population have in common."""
+
+    name: str
+    """Two populations of other names share no draw of rows and no weights."""
+    families: tuple[NetworkFamily, ...]
+    """In turn: with two, every second model is of the second family."""
+    rows: int
+    """Rows of the pool, drawn anew for each model, that it is trained on; all when the pool has fewer."""
+    epochs: float
+    """Passes over them."""
+
+
+def population(stock: Stock, count: int, *, data: Dataset, pool: Part, workshop: Workshop) -> list[Trained]:
+    """``count`` models, each on its own draw from ``pool``; those of a smaller count come first, and are the same.
+
+    They do not depend on any claim's seed: one stock of control models serves every claim.
+    """
+    found: dict[int, Trained] = {}
+    for place, family in enumerate(stock.families):
+        numbers = range(place, count, len(stock.families))
+        keys = {number: _key(stock, family, data, number) for number in numbers}
+        # One process trains a family's models, all of them together, while the others wait for them.
+        with workshop.store.lock("victims", _key(stock, family, data, -1)):
+            known = {number: workshop.stored(key) for number, key in keys.items()}
+            absent = [number for number, model in known.items() if model is None]
+            for number, model in zip(absent, _fitted(stock, family, data, pool, absent), strict=True):
+                card = {"independent": stock.name, "number": number}
+                made = Trained(model=model, domain=data.domain, classes=data.classes, card=card)
+                workshop.keep(keys[number], made)
+                known[number] = made
+        found |= {number: model for number, model in known.items() if model is not None}
+    return [found[number] for number in range(count)]
+
+
+def _fitted(
+    stock: Stock, family: NetworkFamily, data: Dataset, pool: Part, numbers: Sequence[int]
+) -> list[torch.nn.Module]:
+    if not numbers:
+        return []
+    rows = min(stock.rows, len(pool))
+    return fit_many(
+        family,
+        [
+            pool.take(torch.as_tensor(seeds.rng(0, stock.name, number, "rows").permutation(len(pool))[:rows]))
+            for number in numbers
+        ],
+        classes=data.classes,
+        seeds=[seeds.derive(0, stock.name, number) for number in numbers],
+        recipe=dataclasses.replace(suited_recipe(family, rows), epochs=stock.epochs),
+    )
+
+
+def _key(stock: Stock, family: NetworkFamily, data: Dataset, number: int) -> str:
+    described = {
+        "stock": stock.name,
+        "family": family.describe(),
+        "rows": stock.rows,
+        "epochs": stock.epochs,
+        "data": dict(data.description),
+        "number": number,
+    }
+    return key_of("population", described, roots=ROOTS)
