@@ -9,9 +9,9 @@ import pytest
 
 from stealproof.errors import InvalidData, MissingData
 from stealproof.measures.estimate import Estimate
-from stealproof.measures.intervals import YES_OR_NO
+from stealproof.measures.intervals import YES_OR_NO, proportion
 from stealproof.roles.risk import Measurement
-from stealproof.studies.cards import distinguished, make_cards, read_cards, write_cards
+from stealproof.studies.cards import distinguished, make_cards, over_seeds, read_cards, write_cards
 from stealproof.studies.results import Result, plain
 from stealproof.studies.study import Cell, Expectation, Study
 from stealproof.studies.table import Table
@@ -192,3 +192,10 @@ def test_plain_knows_arrays_and_what_json_lacks() -> None:
 
     given = {"a": np.arange(2), "b": np.float32(1), "c": (1, float("inf")), "d": Path("x"), 1: None, "e": True}
     assert plain(given) == {"a": [0, 1], "b": 1.0, "c": [1, None], "d": "x", "1": None, "e": True}
+
+
+def test_many_yeses_and_noes_of_each_seed_are_counted_together() -> None:
+    each = [dataclasses.replace(proportion(k, 200), method=YES_OR_NO) for k in (0, 3, 0)]
+    together = over_seeds(each)
+    assert (together.value, together.n) == (3 / 600, 600)
+    assert (together.low, together.high) == (proportion(3, 600).low, proportion(3, 600).high)

@@ -16,7 +16,7 @@ from stealproof.measures.estimate import Estimate
 RESAMPLES = 1000
 """Bootstrap resamples; the Monte Carlo error of a 95% bound is then well below the bound's own width."""
 YES_OR_NO = "yes or no"
-"""Method of an estimate that is 1 or 0, one observation; several of them make a proportion, not a mean."""
+"""Method of a share of yeses among ``n`` answers, often of a single one; several are counted together, not averaged."""
 
 
 def proportion(successes: int, n: int, *, level: float = 0.95) -> Estimate:

@@ -157,7 +157,7 @@ def over_seeds(estimates: Iterable[Estimate]) -> Estimate:
 
 
 def _rate(answers: Sequence[Estimate], level: float = 0.95) -> Estimate:
-    return proportion(sum(round(answer.value) for answer in answers), len(answers), level=level)
+    return proportion(sum(round(a.value * a.n) for a in answers), sum(a.n for a in answers), level=level)
 
 
 def _values(results: Mapping[int, Result], measure: str) -> dict[int, Estimate]:

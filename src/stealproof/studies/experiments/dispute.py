@@ -17,7 +17,7 @@ from stealproof.inputs.oracle import narrow, parse_access
 from stealproof.inputs.systems import Named, parse_systems
 from stealproof.measures.agreement import agreement
 from stealproof.measures.estimate import Estimate
-from stealproof.measures.intervals import proportion
+from stealproof.measures.intervals import YES_OR_NO, proportion
 from stealproof.oracle import Access, Answer, as_array
 from stealproof.oracles.guarded import GuardedOracle
 from stealproof.roles.experiment import Experiment
@@ -34,8 +34,6 @@ from stealproof.training.trained import Trained
 Table = Mapping[str, Any]
 VICTIM = "victim"
 MANY = "independents"
-YES_OR_NO = "yes or no"
-"""Method of an estimate that counts verdicts; over seeds they are counted together."""
 OF_THEFT = ("budget", "access", "recipe")
 """Parameters of a suspect that are the thief's own, not the attack's."""
 
