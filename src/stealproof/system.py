@@ -12,6 +12,8 @@ do nothing but store keyword parameters, whose defaults are the paper's::
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import sys
 import types
 import typing
 from abc import ABC
@@ -67,12 +69,12 @@ class System(ABC):
         """
         given = dict(parameters or {})
         known = [field.name for field in dataclasses.fields(cls) if field.init]  # type: ignore[arg-type]
-        hints = typing.get_type_hints(cls) if given else {}
         for key, value in given.items():
             if key not in known:
                 raise UnknownName.among(f"parameter of {cls.name()}", key, known)
-            if not _fits(value, hints[key]):
-                raise InputError(f"parameter {key} of {cls.name()} must be {_in_words(hints[key])}, got {value!r}")
+            hint = _hint(cls, key)
+            if not _fits(value, hint):
+                raise InputError(f"parameter {key} of {cls.name()} must be {_in_words(hint)}, got {value!r}")
         return cls(**given)
 
     def parameters(self) -> dict[str, Any]:
@@ -86,6 +88,13 @@ class System(ABC):
     def describe(self) -> dict[str, Any]:
         """Name and parameters, as they enter result cards and cache keys."""
         return {"name": self.name(), "parameters": self.parameters()}
+
+
+def _hint(cls: type, key: str) -> Any:
+    """The annotation of one field. Those of its neighbours may name what is only imported for type checkers."""
+    owner = next(base for base in cls.__mro__ if key in inspect.get_annotations(base))
+    alone = type("Alone", (), {"__annotations__": {key: inspect.get_annotations(owner)[key]}})
+    return typing.get_type_hints(alone, vars(sys.modules[owner.__module__]), {})[key]
 
 
 def _fits(value: Any, hint: Any) -> bool:

@@ -66,10 +66,8 @@ class Setting:
     other_data_parameters: Table = field(default_factory=dict)
     suspect_rows: int = 5000
     """Rows of the pool that a suspect washes with."""
-    control_rows: int = 10000
-    """See ``Stock.rows``."""
-    control_epochs: float = 4
-    """See ``Stock.epochs``."""
+    control_share: float = 0.75
+    """Of the pool, that each control model is trained on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,8 +250,7 @@ class Parties:
         stock = Stock(
             name=name,
             families=(self.family, catalog.make(self.setting.other_family, "model")),
-            rows=self.setting.control_rows,
-            epochs=self.setting.control_epochs,
+            share=self.setting.control_share,
         )
         return population(stock, count, data=self.owner_data, pool=self.pool, workshop=self.workshop)
 

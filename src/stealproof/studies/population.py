@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,10 +27,9 @@ class Stock:
     """Two populations of other names share no draw of rows and no weights."""
     families: tuple[NetworkFamily, ...]
     """In turn: with two, every second model is of the second family."""
-    rows: int
-    """Rows of the pool, drawn anew for each model, that it is trained on; all when the pool has fewer."""
-    epochs: float
-    """Passes over them."""
+    share: float
+    """Of the pool, drawn anew for each model, that it is trained on; 0 to 1. A control model that is worse than a
+    suspect could be makes every good suspect look like a copy."""
 
 
 def population(stock: Stock, count: int, *, data: Dataset, pool: Part, workshop: Workshop) -> list[Trained]:
@@ -61,7 +59,7 @@ def _fitted(
 ) -> list[torch.nn.Module]:
     if not numbers:
         return []
-    rows = min(stock.rows, len(pool))
+    rows = max(1, round(stock.share * len(pool)))
     return fit_many(
         family,
         [
@@ -70,7 +68,7 @@ def _fitted(
         ],
         classes=data.classes,
         seeds=[seeds.derive(0, stock.name, number) for number in numbers],
-        recipe=dataclasses.replace(suited_recipe(family, rows), epochs=stock.epochs),
+        recipe=suited_recipe(family, rows),
     )
 
 
@@ -78,8 +76,7 @@ def _key(stock: Stock, family: NetworkFamily, data: Dataset, number: int) -> str
     described = {
         "stock": stock.name,
         "family": family.describe(),
-        "rows": stock.rows,
-        "epochs": stock.epochs,
+        "share": stock.share,
         "data": dict(data.description),
         "number": number,
     }

@@ -128,7 +128,7 @@ class Study:
                 self._check_expectation(kind, expectation)
 
     def _check_table(self, kind: type[Experiment], table: Table) -> None:
-        for measure in filter(None, (table.measure, table.beside, table.doubt, table.spread)):
+        for measure in filter(None, (table.measure, table.beside, table.doubt, table.spread, table.once)):
             _check_measure(kind, measure, "measure")
         known = {field.name for field in dataclasses.fields(kind)}
         for key in (*table.rows, table.columns):

@@ -23,6 +23,8 @@ class Table:
     """A share of seeds that gave no answer; cells say so where it is not 0."""
     spread: str = ""
     """A measure of which cards keep every seed's value."""
+    once: str = ""
+    """A measure that a row has once, a difference of fractions that is shown in points."""
     companion: str = ""
     """Name of a shipped study with the same rows and the measure ``rate``: how often somebody innocent is accused."""
 

@@ -33,6 +33,7 @@ TABLE = {
     "beside": str,
     "doubt": str,
     "spread": str,
+    "once": str,
     "companion": str,
 }
 EXPECT = {

@@ -93,8 +93,8 @@ class Dispute(Experiment):
     """False-accusation rate that the judge allows."""
     controls: int = 99
     """Control models of the judge, for schemes whose null distribution only those can tell."""
-    control_rows: int = 10000
-    """Rows that each of them is trained on."""
+    control_share: float = 0.75
+    """Of the pool, drawn anew for each, that a control model is trained on; 0 to 1."""
     judge_access: str = "probabilities"
     """What the suspect answers to the judge."""
 
@@ -108,6 +108,8 @@ class Dispute(Experiment):
             adapted(Recipe(), self.recipe)
         with concerning("suspect"):
             self._check_suspect()
+        if not 0 < self.control_share <= 1:
+            raise InputError(f"control_share must lie above 0 and at most at 1, got {self.control_share}")
         if not 0 < self.level < 1:
             raise InputError(f"level must lie between 0 and 1, got {self.level}")
 
@@ -245,7 +247,7 @@ class Dispute(Experiment):
             other_data=self.other_data,
             other_data_parameters=self.other_data_parameters,
             suspect_rows=self.suspect_rows,
-            control_rows=self.control_rows,
+            control_share=self.control_share,
         )
 
 
