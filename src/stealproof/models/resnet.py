@@ -19,6 +19,7 @@ class Block(torch.nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int, norm: Norm) -> None:
         super().__init__()
+        self.arguments = {"inputs": inputs, "outputs": outputs, "stride": stride, "norm": norm}
         self.first = torch.nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
         self.first_norm = norm_layer(norm, outputs)
         self.second = torch.nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
