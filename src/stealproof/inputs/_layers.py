@@ -9,7 +9,9 @@ import numpy as np
 import torch
 
 from stealproof.attacks.extraction._leaf_boxes import LeafBoxes
+from stealproof.attacks.removal._preprocess import PREPROCESSORS, Preprocessor
 from stealproof.errors import InputError, InvalidData
+from stealproof.models.resnet import Block
 
 ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "AdaptiveAvgPool2d": ("output_size",),
@@ -35,6 +37,8 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "Tanh": (),
 }
 """Layer of ``torch.nn`` -> the constructor arguments that are attributes of the same name."""
+OWN: Mapping[str, type[torch.nn.Module]] = {"Block": Block, **PREPROCESSORS}
+"""Layer of stealproof's own -> its class, whose constructor arguments are its ``arguments``."""
 MOST_LAYERS = 10_000
 
 
@@ -48,6 +52,8 @@ def describe_layers(model: torch.nn.Module) -> list[dict[str, Any]] | None:
     if type(model) is LeafBoxes:
         return [{"layer": "LeafBoxes", "shapes": [list(buffer.shape) for buffer in model.buffers()]}]
     name = type(model).__name__
+    if isinstance(model, Block | Preprocessor) and type(model) is OWN.get(name):
+        return [{"layer": name, **model.arguments}]
     if name not in ARGUMENTS or type(model) is not getattr(torch.nn, name):
         return None
     if any(getattr(model, flag, 0) for flag in ("_forward_hooks", "_forward_pre_hooks", "parametrizations")):
@@ -83,17 +89,21 @@ def _build(layer: Any, depth: int) -> torch.nn.Module:
         return torch.nn.Sequential(*[_build(child, depth + 1) for child in inner])
     if name == "LeafBoxes":
         return _leaf_boxes(arguments.get("shapes"))
+    if name in OWN:
+        return _construct(OWN[name], arguments)
     if name not in ARGUMENTS or not set(arguments) <= {*ARGUMENTS[name], "bias"}:
         raise InvalidData(
-            f"the card names a layer {name!r} that is not known here; expected one of {sorted(ARGUMENTS)}"
+            f"the card names a layer {name!r} that is not known here; expected one of {sorted([*ARGUMENTS, *OWN])}"
         )
+    return _construct(getattr(torch.nn, name), arguments)
+
+
+def _construct(kind: type[torch.nn.Module], arguments: Mapping[str, Any]) -> torch.nn.Module:
+    """One layer; arguments that it does not take are the card's fault."""
     try:
-        built: torch.nn.Module = getattr(torch.nn, name)(
-            **{key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()}
-        )
-    except (TypeError, ValueError, RuntimeError, MemoryError) as error:
-        raise InvalidData(f"the card's layer {name} can't be built: {error}") from error
-    return built
+        return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()})
+    except (InputError, TypeError, ValueError, RuntimeError, MemoryError, OverflowError) as error:
+        raise InvalidData(f"the card's layer {kind.__name__} can't be built: {error}") from error
 
 
 def _leaf_boxes(shapes: Any) -> torch.nn.Module:
