@@ -77,7 +77,8 @@ class Checkpoint:
         begun = time.monotonic()
         if self._path is not None and begun - self._saved_at >= self._interval:
             content = safetensors.torch.save(self._tensors(), {"run": self._run, "step": str(step)})
-            write_atomic(self._path, content)
+            # Private: the seed in it may be a secret, from which a watermark follows.
+            write_atomic(self._path, content, mode=0o600)
             self._saved_at = time.monotonic()
             self._interval = max(INTERVAL, (self._saved_at - begun) / SHARE)
 
