@@ -309,6 +309,13 @@ class Watermark(Ownership):
     book: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Secrets by name, as in ``Claim.secrets``."""
 
+    def use_key(self, key: str) -> None:
+        """Mark answers with this secret, in hexadecimal, in place of a fresh one of the system; before the first query.
+
+        For studies, which repeat by seed. A scheme that marks in training draws its secrets from the run's generator.
+        """
+        raise InputError(f"{self.name()} has no key of its own; it marks in training")
+
     def claim(self, model: torch.nn.Module | None = None) -> Claim:
         """The claim to what has been marked so far.
 

@@ -183,6 +183,7 @@ class Parties:
             oracle: Oracle = narrow(owned, None)
             made: Any = scheme.make() if scheme is not None and guards else None
             if made is not None:
+                made.use_key(seeds.rng(self.seed, "owner", "key").bytes(32).hex())
                 oracle = GuardedOracle(oracle, [made], client="thief")
             oracle = narrow(oracle, parse_access(theft.access))
             attack = catalog.make(theft.attack, "extraction", **thawed(theft.attack_parameters))

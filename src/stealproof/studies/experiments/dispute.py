@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from stealproof import catalog
+from stealproof import catalog, seeds
 from stealproof.claims import Claim, Decision, Verdict
 from stealproof.errors import InputError
 from stealproof.inputs.oracle import narrow, parse_access
@@ -21,7 +21,6 @@ from stealproof.measures.intervals import YES_OR_NO, proportion
 from stealproof.oracle import Access, Answer, as_array
 from stealproof.oracles.guarded import GuardedOracle
 from stealproof.roles.experiment import Experiment
-from stealproof.roles.guard import Guard
 from stealproof.roles.ownership import Calibration
 from stealproof.roles.risk import Measurement
 from stealproof.studies.experiments.theft import exactly
@@ -257,8 +256,8 @@ def _price(parties: Parties, scheme: Scheme, marked: np.ndarray[Any, Any], truth
     oracle = unmarked.oracle(Access(answer=Answer.PROBABILITIES))
     without = oracle.ask(parties.held_out.x).predicted
     if scheme.marks_answers():
-        guard = scheme.make()
-        assert isinstance(guard, Guard)
+        guard: Any = scheme.make()
+        guard.use_key(seeds.rng(parties.seed, "price", "key").bytes(32).hex())
         marked = GuardedOracle(oracle, [guard], client="honest").ask(parties.held_out.x).predicted
     return float((without == truth).mean() - (marked == truth).mean())
 
