@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from stealproof.errors import InputError
-from stealproof.measures.binomial import critical_matches, matches_p_value, power, trials_needed
+from stealproof.measures.binomial import critical_matches, matches_p_value, power, smallest_fixed_test, trials_needed
 
 RATES = st.floats(0.0, 1.0)
 LEVELS = st.floats(1e-12, 0.999)
@@ -62,3 +62,20 @@ def test_power_grows_with_the_truth() -> None:
 def test_refuses_what_can_not_be(arguments: tuple[int, int, float], words: str) -> None:
     with pytest.raises(InputError, match=words):
         matches_p_value(*arguments)
+
+
+@given(st.floats(0.01, 0.5), st.floats(1e-9, 0.1), st.floats(0.6, 1.0), st.floats(0.5, 0.99))
+def test_the_smallest_fixed_test_has_the_power_and_no_smaller_one_has(
+    rate: float, level: float, share: float, chance: float
+) -> None:
+    truth = rate + (1 - rate) * share
+    n = smallest_fixed_test(rate, level, truth, chance)
+    assert power(n, rate, level, truth) >= chance
+    assert all(power(fewer, rate, level, truth) < chance for fewer in range(1, n))
+
+
+def test_a_fixed_test_without_end_or_sense_is_refused() -> None:
+    with pytest.raises(InputError, match="can't be told from the null's"):
+        smallest_fixed_test(0.1, 0.01, 0.1, 0.99)
+    with pytest.raises(InputError, match="a power must lie between 0 and 1, got 1"):
+        smallest_fixed_test(0.1, 0.01, 0.5, 1.0)

@@ -52,6 +52,27 @@ def power(n: int, rate: float, level: float, truth: float) -> float:
     return float(stats.binom.sf(critical_matches(n, rate, level) - 1, n, truth))
 
 
+def smallest_fixed_test(rate: float, level: float, truth: float, chance: float) -> int:
+    """The fewest trials with which the test at ``level`` rejects ``rate`` with at least this ``chance``.
+
+    The power is a saw-tooth in the number of trials, so that slightly more trials may have slightly less.
+
+    Args:
+        rate: the largest chance of one match under the null.
+        level: of the test, 0 to 1.
+        truth: the chance of one match of a stolen copy, above ``rate``.
+        chance: the wanted power, above 0 and below 1.
+    """
+    if not 0 < chance < 1:
+        raise InputError(f"a power must lie between 0 and 1, got {chance}")
+    if not rate < truth <= 1:
+        raise InputError(f"a copy that matches by {truth} can't be told from the null's {rate}; expected more")
+    n = 1
+    while power(n, rate, level, truth) < chance:
+        n += 1
+    return n
+
+
 def _check(n: int, rate: float) -> None:
     if n < 1:
         raise InputError(f"a binomial test needs at least 1 trial, got {n}")
