@@ -46,6 +46,21 @@ def test_what_is_imported_counts_too(package: Path) -> None:
     assert digest("mine.top") != before
 
 
+def test_what_only_type_checkers_import_does_not_count(package: Path) -> None:
+    (package / "top.py").write_text("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from mine import below\n")
+    before = digest("mine.top")
+    (package / "below.py").write_text("def g():\n    return 3\n")
+    assert digest("mine.top") == before
+
+
+def test_systems_inside_a_text_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = {"stealproof.attacks.removal.distillation": "1"}
+    monkeypatch.setattr(sources, "code_digest", lambda module: codes.get(module, "0"))
+    before = key_of("cell", {"suspect": "fine_tuning(layers=last)+distillation"}, roots=())
+    codes["stealproof.attacks.removal.distillation"] = "2"
+    assert key_of("cell", {"suspect": "fine_tuning(layers=last)+distillation"}, roots=()) != before
+
+
 def test_nothing_is_imported_for_it(package: Path) -> None:
     digest("mine.top")
     assert not [name for name in sys.modules if name.partition(".")[0] == "mine"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -11,10 +12,12 @@ from stealproof import seeds
 from stealproof.roles.architecture import NetworkFamily
 from stealproof.roles.dataset import Dataset, Part
 from stealproof.studies.sources import key_of
-from stealproof.studies.workshop import Workshop
 from stealproof.training.fit_many import fit_many
 from stealproof.training.suited import suited_recipe
 from stealproof.training.trained import Trained
+
+if TYPE_CHECKING:
+    from stealproof.studies.workshop import Workshop
 
 ROOTS = ("stealproof.training.fit_many", "stealproof.studies.population")
 

@@ -131,14 +131,16 @@ def _source(module: str) -> Path | None:
     return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
 
 
-def _imports(tree: ast.Module) -> Iterator[str]:
-    """Names that may be modules: ``from a.b import c`` gives ``a.b`` and ``a.b.c``."""
-    for node in ast.walk(tree):
+def _imports(tree: ast.AST) -> Iterator[str]:
+    """Names that may be modules: ``from a.b import c`` gives ``a.b`` and ``a.b.c``; not those for type checkers only."""
+    for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif not (isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
+            yield from _imports(node)
 
 
 def _without_words(tree: ast.Module) -> ast.Module:
