@@ -132,7 +132,7 @@ def _source(module: str) -> Path | None:
 
 
 def _imports(tree: ast.AST) -> Iterator[str]:
-    """Names that may be modules: ``from a.b import c`` gives ``a.b`` and ``a.b.c``; not those for type checkers only."""
+    """Names that may be modules: ``from a.b import c`` gives ``a.b`` and ``a.b.c``. Type checkers' own are left out."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
