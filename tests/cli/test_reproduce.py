@@ -18,7 +18,8 @@ def run(*arguments: str) -> Result:
 def test_lists_every_shipped_study_with_what_is_on_record() -> None:
     listed = json.loads(run("--json").stdout)
     assert [study["name"] for study in listed] == list(library.names())
-    assert all(study["title"] and study["paper"]["url"].startswith("http") for study in listed)
+    assert all(study["title"] for study in listed)
+    assert all(study["paper"]["url"].startswith("http") for study in listed if study["paper"])
     text = run().stdout
     assert all(name in text for name in library.names())
 
@@ -30,7 +31,8 @@ def test_every_shipped_study_can_run_and_expects_something(name: str) -> None:
     assert len(study.seeds) >= 5
     assert study.expectations
     assert all(expectation.reference for expectation in study.expectations)
-    assert study.source is not None
+    # The table of ownership schemes is nobody's paper.
+    assert study.source is not None or study.table is not None
 
 
 @pytest.mark.parametrize("name", library.names())
@@ -58,3 +60,59 @@ def test_unknown_names_and_missing_records_are_told(monkeypatch: pytest.MonkeyPa
     missing = run(library.names()[0], "--recorded")
     assert missing.exit_code == 2
     assert "could not read the result cards" in missing.stderr
+
+
+OWNERSHIP = """
+title = "Two schemes"
+experiment = "dispute"
+[paper]
+authors = "Us"
+title = "Ours"
+venue = "here"
+year = 2026
+url = "https://example.org"
+[table]
+rows = "scheme"
+columns = "suspect"
+measure = "detected"
+[settings]
+scheme = "derived_triggers"
+[axes]
+suspect = ["victim", "independent_other_half"]
+"""
+
+
+def recorded_card(suspect: str, detected: int) -> dict[str, object]:
+    from stealproof.measures.intervals import proportion
+
+    return {
+        "name": f"suspect={suspect}",
+        "study": "owners",
+        "experiment": "dispute",
+        "arguments": {"scheme": "derived_triggers", "suspect": suspect},
+        "seeds": [0, 1, 2, 3, 4],
+        "measures": {"detected": proportion(detected, 5).as_dict()},
+        "expectations": [],
+        "cpu_seconds": 1.0,
+        "versions": {"stealproof": "1"},
+        "revision": None,
+    }
+
+
+def test_recorded_ownership_is_printed_and_drawn_as_one_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(library, "studies_folder", lambda: tmp_path)
+    monkeypatch.setattr(library, "results_folder", lambda: tmp_path)
+    (tmp_path / "owners.toml").write_text(OWNERSHIP)
+    cards = [recorded_card("victim", 5), recorded_card("independent_other_half", 0)]
+    (tmp_path / "owners.json").write_text(json.dumps(cards))
+    html = tmp_path / "owners.html"
+    ran = run("owners", "--recorded", "--html", str(html))
+    assert ran.exit_code == 0, ran.output
+    assert f"wrote {html}" in ran.stderr
+    assert "derived triggers  5/5" in ran.stdout
+    page = html.read_text(encoding="utf-8")
+    assert "Two schemes" in page
+
+    nowhere = run("owners", "--recorded", "--html", str(tmp_path / "no" / "owners.html"))
+    assert nowhere.exit_code == 2
+    assert "is not a folder" in nowhere.stderr

@@ -150,3 +150,28 @@ def test_a_run_that_is_cut_off_goes_on_where_it_was(study: Path, tmp_path: Path,
     assert stored >= kept >= 3
     cards: list[Any] = json.loads(again.stdout)
     assert [len(card["seeds"]) for card in cards] == [4] * 6
+
+
+TABLE = """
+[table]
+rows = "data"
+columns = "budget"
+measure = "fidelity"
+"""
+
+
+def test_a_study_with_a_table_prints_rows_and_columns(study: Path, tmp_path: Path) -> None:
+    study.write_text(STUDY.replace("[settings]", f"{TABLE}\n[settings]"))
+    ran = run("run", str(study), "--workers", "1")
+    assert ran.exit_code == 0, ran.output
+    assert ran.stdout.splitlines()[0].split() == ["20", "300"]
+    assert ran.stdout.splitlines()[1].startswith("digits ")
+    assert "expectations:" in ran.stdout
+    assert run("table", str(study), "-m", "fidelity").stdout.split()[0] == "combination"
+    # Only schemes against suspects are drawn, which is said before anything is computed.
+    for refused in (
+        run("run", str(study), "--html", str(tmp_path / "p.html")),
+        run("table", str(study), "--html", "p"),
+    ):
+        assert refused.exit_code == 2
+        assert "--html draws schemes against suspects, but small has no [table] of suspects" in refused.stderr

@@ -1,8 +1,9 @@
-"""Cards of disputes that were never held: schemes against suspects, with outcomes that a test can reason about."""
+"""Cards of disputes that were never held, with outcomes that a test can reason about, and a reader of pages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -41,7 +42,6 @@ def table() -> Table:
         doubt="inconclusive",
         spread="log10_p",
         once="price",
-        companion="false_accusations",
     )
 
 
@@ -99,13 +99,43 @@ def cards(make_card: MakeCard) -> list[Card]:
     return found
 
 
-@pytest.fixture
-def accusations() -> list[Card]:
-    """How often the invented schemes accuse 200 independent models: 0 or 25."""
-    return [
-        {
-            "arguments": {"scheme": scheme},
-            "measures": {"rate": proportion(0 if scheme != "hasty" else 25, 200).as_dict()},
-        }
-        for scheme in HOLDS
-    ]
+VOID = {"meta", "br", "img", "input", "link", "hr"}
+
+
+class Reader(HTMLParser):
+    """Collects tags with their attributes and checks that they are closed in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.ids: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self.ids += [value for key, value in attrs if key == "id" and value]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+@pytest.fixture(scope="session")
+def read() -> Callable[[str], Reader]:
+    """A function that parses a page, which must close what it opens."""
+
+    def parse(html: str) -> Reader:
+        reader = Reader()
+        reader.feed(html)
+        assert not reader.open
+        return reader
+
+    return parse

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from stealproof.errors import InputError
+from stealproof.measures.intervals import proportion
 from stealproof.reports.matrix import (
     INNOCENT,
     OWN,
@@ -34,16 +35,16 @@ def test_rows_are_schemes_and_columns_are_suspects_by_kind(cards: list[Card], ta
             assert len(entry.spread) == 5
 
 
-def test_a_text_says_count_loss_price_and_every_interval(
-    cards: list[Card], accusations: list[Card], table: Table
-) -> None:
-    text = matrix_text(make_matrix(cards, table, accusations))
+def test_a_text_says_count_loss_price_and_every_interval(cards: list[Card], table: Table, make_card: Any) -> None:
+    many = make_card("hasty", "independents(count=40)", [-2.5] * 5)
+    many["measures"]["detected"] = proportion(25, 200).as_dict()
+    text = matrix_text(make_matrix([*cards, many], table))
     own = text.split("\n\n")[0].splitlines()
-    assert own[-3].split() == ["steady", "5/5", "+0.0", "+0.6", "0/200"]
-    assert own[-1].split() == ["hasty", "5/5", "+0.0", "+0.6", "25/200"]
+    assert own[-3].split() == ["steady", "5/5", "+0.0", "+0.6"]
+    assert own[-1].split() == ["hasty", "5/5", "+0.0", "+0.6"]
     assert "false-accusation rate of 0.01" in text
-    # Clopper-Pearson of 0 and 5 out of 5 and of 0 out of 200.
-    assert "0/5 is 0 to 52%, 5/5 is 48 to 100%, 0/200 is 0.0 to 1.8%" in " ".join(text.split())
+    # Clopper-Pearson of 0 and 5 out of 5 and of 25 out of 200.
+    assert "0/5 is 0 to 52%, 5/5 is 48 to 100%, 25/200 is 8.3 to 17.9%" in " ".join(text.split())
 
 
 @pytest.mark.parametrize("width", [34, 60, 100])

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from stealproof.cli._options import json_option, print_json
-from stealproof.cli.study import compute, fresh_option, opened, seeds_option, show, workers_option
+from stealproof.cli.study import (
+    check_page,
+    compute,
+    fresh_option,
+    html_option,
+    opened,
+    seeds_option,
+    show,
+    workers_option,
+)
 
 
 @click.command("reproduce")
@@ -16,6 +26,7 @@ from stealproof.cli.study import compute, fresh_option, opened, seeds_option, sh
 @seeds_option
 @workers_option
 @fresh_option
+@html_option
 @json_option
 @click.pass_context
 def command(
@@ -25,6 +36,7 @@ def command(
     seeds: int | None,
     workers: int | None,
     fresh: bool,
+    html: Path | None,
     as_json: bool,
 ) -> None:
     """Run the study NAME of a paper and compare; without NAME, list the studies and what is on record."""
@@ -36,10 +48,11 @@ def command(
         return
     if recorded:
         study = library.shipped(name)
-        show(study, read_cards(library.recorded(name)), as_json=as_json)
+        check_page(study, html)
+        show(study, read_cards(library.recorded(name)), as_json=as_json, html=html)
         return
-    outcome = compute(opened(name, seeds), workers=workers, fresh=fresh)
-    show(outcome.study, [card.as_dict() for card in outcome.cards], as_json=as_json)
+    outcome = compute(opened(name, seeds, html), workers=workers, fresh=fresh)
+    show(outcome.study, [card.as_dict() for card in outcome.cards], as_json=as_json, html=html)
     context.exit(1 if outcome.failures else 0)
 
 

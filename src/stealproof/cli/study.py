@@ -18,6 +18,11 @@ workers_option = click.option(
     "--workers", type=click.IntRange(min=1), help="Processes, one thread each.  [default: as many as cores]"
 )
 fresh_option = click.option("--fresh", is_flag=True, help="Compute again what is stored.")
+html_option = click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also draw a study of ownership schemes as one HTML page.",
+)
 
 
 @click.group("study")
@@ -34,6 +39,7 @@ def command() -> None:
 @workers_option
 @fresh_option
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Also write the cards to this JSON file.")
+@html_option
 @json_option
 @click.pass_context
 def run(
@@ -43,16 +49,17 @@ def run(
     workers: int | None,
     fresh: bool,
     out: Path | None,
+    html: Path | None,
     as_json: bool,
 ) -> None:
     """Compute what is not stored yet, and print the result cards."""
-    outcome = compute(opened(study, seeds), workers=workers, fresh=fresh)
+    outcome = compute(opened(study, seeds, html), workers=workers, fresh=fresh)
     cards = [card.as_dict() for card in outcome.cards]
     if out is not None:
         from stealproof.studies.cards import write_cards
 
         write_cards(out, cards)
-    show(outcome.study, cards, as_json=as_json)
+    show(outcome.study, cards, as_json=as_json, html=html)
     context.exit(1 if outcome.failures else 0)
 
 
@@ -90,24 +97,26 @@ def status(study: str, seeds: int | None, as_json: bool) -> None:
 @click.argument("study")
 @seeds_option
 @click.option("-m", "--measure", "measures", multiple=True, help="Show this measure only. Repeatable.")
+@html_option
 @json_option
-def table(study: str, seeds: int | None, measures: tuple[str, ...], as_json: bool) -> None:
+def table(study: str, seeds: int | None, measures: tuple[str, ...], html: Path | None, as_json: bool) -> None:
     """Print the stored results without computing anything."""
     from stealproof.studies.cards import make_cards
     from stealproof.studies.run import load
     from stealproof.studies.store import Store
 
-    opened_study, store = opened(study, seeds), Store()
+    opened_study, store = opened(study, seeds, html), Store()
     found = [load(cell, store) for cell in opened_study.cells()]
     cards = [card.as_dict() for card in make_cards(opened_study, [result for result in found if result is not None])]
-    show(opened_study, cards, as_json=as_json, measures=measures)
+    show(opened_study, cards, as_json=as_json, measures=measures, html=html)
 
 
-def opened(spec: str, seeds: int | None) -> Study:
-    """The study that ``spec`` names, with so many seeds where a number is given."""
+def opened(spec: str, seeds: int | None, html: Path | None = None) -> Study:
+    """The study that ``spec`` names, with so many seeds where a number is given; it can be drawn if ``html`` is."""
     from stealproof.studies.library import find
 
     study = find(spec)
+    check_page(study, html)
     return study if seeds is None else study.seeded(seeds)
 
 
@@ -133,16 +142,46 @@ def compute(study: Study, *, workers: int | None, fresh: bool) -> Outcome:
     return outcome
 
 
-def show(study: Study, cards: list[dict[str, Any]], *, as_json: bool, measures: tuple[str, ...] = ()) -> None:
-    """Print cards: JSON, or a table of the measures and one of the expectations."""
+def check_page(study: Study, html: Path | None) -> None:
+    """Refuse a page that could not be written, before anything is computed."""
+    from stealproof.errors import InputError, StorageError
+
+    if html is None:
+        return
+    if study.table is None or study.table.columns != "suspect":
+        raise InputError(f"--html draws schemes against suspects, but {study.name} has no [table] of suspects; drop it")
+    if not html.absolute().parent.is_dir():
+        raise StorageError(f"could not write {html}: {html.absolute().parent} is not a folder")
+
+
+def show(
+    study: Study,
+    cards: list[dict[str, Any]],
+    *,
+    as_json: bool,
+    measures: tuple[str, ...] = (),
+    html: Path | None = None,
+) -> None:
+    """Print cards: JSON, or a table of the measures and one of the expectations; with ``html``, draw them as well."""
     from stealproof.reports.tables import cards_table, expectations_table, tally
 
+    if html is not None and cards:
+        from stealproof.files import write_atomic
+        from stealproof.reports.matrix_page import matrix_page
+
+        write_atomic(html, matrix_page(study, cards).encode())
+        say(f"wrote {html}")
     if as_json:
         print_json(cards)
         return
     if not cards:
         click.echo(f"{study.name}: nothing is stored yet; run: stealproof study run {study.name}")
         return
-    click.echo(cards_table(cards, measures or study.show))
+    if study.table is None or measures:
+        click.echo(cards_table(cards, measures or study.show))
+    else:
+        from stealproof.reports.matrix import make_matrix, matrix_text
+
+        click.echo(matrix_text(make_matrix(cards, study.table)))
     if study.expectations:
         click.echo(f"\n{expectations_table(cards)}\n\nexpectations: {tally(cards)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,7 +55,8 @@ class Entry:
 class Row:
     """One row: its name, what else tells it from the others, and its entries by column."""
 
-    key: tuple[Any, ...]
+    arguments: tuple[Any, ...]
+    """Values of the row arguments."""
     name: str
     """Value of the first row argument, as the catalog writes it."""
     details: str
@@ -63,8 +64,6 @@ class Row:
     """In the order of the columns."""
     once: Json | None
     """The measure that a row has once."""
-    companion: Json | None
-    """The companion's ``rate``."""
 
     @property
     def label(self) -> str:
@@ -94,13 +93,12 @@ class Matrix:
         return [i for i, column in enumerate(self.columns) if column.group == group]
 
 
-def make_matrix(cards: Sequence[Json], table: Table, companions: Iterable[Json] = ()) -> Matrix:
+def make_matrix(cards: Sequence[Json], table: Table) -> Matrix:
     """The matrix of ``cards``, all of one study.
 
     Args:
         cards: in JSON types.
         table: which arguments make rows and columns.
-        companions: cards of the table's companion.
 
     Raises:
         InputError: no card has the table's measure.
@@ -115,7 +113,6 @@ def make_matrix(cards: Sequence[Json], table: Table, companions: Iterable[Json] 
     columns = [_column(value, table.columns) for value in values]
     order = ["", *SUSPECTS]
     columns.sort(key=lambda column: order.index(column.group))
-    rates = {_frozen(table.place(card["arguments"])[0]): card["measures"].get("rate") for card in companions}
     rows = []
     keys = list(dict.fromkeys(row for row, _, _ in placed))
     for key in keys:
@@ -123,12 +120,11 @@ def make_matrix(cards: Sequence[Json], table: Table, companions: Iterable[Json] 
         once = [card["measures"][table.once] for card in mine.values() if table.once in card["measures"]]
         rows.append(
             Row(
-                key=key,
+                arguments=table.place(next(iter(mine.values()))["arguments"])[0],
                 name=str(key[0]),
                 details=_details(key, [other for other in keys if other[0] == key[0]], table.rows),
                 entries=tuple(_entry(mine.get(column.value), table) for column in columns),
                 once=once[0] if once else None,
-                companion=rates.get(key),
             )
         )
     return Matrix(
@@ -178,11 +174,10 @@ def matrix_text(matrix: Matrix, width: int = 100) -> str:
         numbers = matrix.numbers(group)
         heads = [_heading(matrix.columns[i].label) for i in numbers]
         cells = [[_cell(row.entries[i]) for i in numbers] for row in matrix.rows]
-        if group == matrix.groups[0]:
-            for head, extra in _extras(matrix):
-                heads.append(head)
-                for line, text in zip(cells, extra, strict=True):
-                    line.append(text)
+        if matrix.table.once and group == matrix.groups[0]:
+            heads.append([in_words(matrix.table.once)])
+            for line, row in zip(cells, matrix.rows, strict=True):
+                line.append(_points(row.once))
         blocks += _blocks(group, [row.label for row in matrix.rows], heads, cells, width)
     return "\n\n".join([*blocks, "\n".join(_legend(matrix))])
 
@@ -204,16 +199,6 @@ def _blocks(group: str, labels: list[str], heads: list[list[str]], cells: list[l
     return blocks
 
 
-def _extras(matrix: Matrix) -> list[tuple[list[str], list[str]]]:
-    """Columns that are no suspects: heading and one text a row."""
-    extras = []
-    if matrix.table.once:
-        extras.append(([in_words(matrix.table.once)], [_points(row.once) for row in matrix.rows]))
-    if any(row.companion for row in matrix.rows):
-        extras.append((["innocent", "accused"], [count(row.companion) for row in matrix.rows]))
-    return extras
-
-
 def _legend(matrix: Matrix) -> list[str]:
     at = "" if matrix.level is None else f" at a false-accusation rate of {matrix.level:g}"
     table = matrix.table
@@ -225,8 +210,7 @@ def _legend(matrix: Matrix) -> list[str]:
     entries = [entry for row in matrix.rows for entry in row.entries if entry is not None]
     if any(entry.doubt for entry in entries):
         lines.append(f"?: {in_words(table.doubt)} in some seeds")
-    shown = [entry.estimate for entry in entries] + [row.companion for row in matrix.rows if row.companion]
-    counted = {count(estimate): estimate for estimate in shown if estimate["method"] == EXACT}
+    counted = {count(entry.estimate): entry.estimate for entry in entries if entry.estimate["method"] == EXACT}
     if counted:
         ordered = sorted(counted, key=lambda text: (counted[text]["n"], counted[text]["value"]))
         exact = ", ".join(f"{text} is {percents(counted[text])}" for text in ordered)
@@ -245,10 +229,8 @@ def _cell(entry: Entry | None) -> str:
     return count(entry.estimate) + doubt + (f" {_points(entry.beside)}" if entry.beside is not None else "")
 
 
-def count(estimate: Json | None) -> str:
+def count(estimate: Json) -> str:
     """``4/5`` of a rate, a value with its interval of anything else."""
-    if estimate is None:
-        return "-"
     if estimate["method"] == EXACT:
         return f"{round(estimate['value'] * estimate['n'])}/{estimate['n']}"
     return f"{estimate['value']:.3g} ({estimate['low']:.3g} to {estimate['high']:.3g})"

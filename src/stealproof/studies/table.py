@@ -25,8 +25,6 @@ class Table:
     """A measure of which cards keep every seed's value."""
     once: str = ""
     """A measure that a row has once, a difference of fractions that is shown in points."""
-    companion: str = ""
-    """Name of a shipped study with the same rows and the measure ``rate``: how often somebody innocent is accused."""
 
     def place(self, arguments: Mapping[str, Any]) -> tuple[tuple[Any, ...], Any]:
         """Row and column of a combination."""

@@ -34,7 +34,6 @@ TABLE = {
     "doubt": str,
     "spread": str,
     "once": str,
-    "companion": str,
 }
 EXPECT = {
     "measure": str,
