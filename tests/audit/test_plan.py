@@ -67,6 +67,14 @@ def test_attacks_made_for_another_kind_of_model_are_left_out() -> None:
     assert "needs logits or probabilities" in reasons["equation_solving", "labels"]
 
 
+def test_an_attack_that_looks_at_labels_only_is_run_once_for_all_accesses() -> None:
+    asked = {(p.attack, p.access): (p.asked, p.why) for p in planned().planned}
+    assert asked["jacobian_augmentation", "labels"][0] == "labels"
+    assert asked["jacobian_augmentation", "probabilities"][0] == "labels"
+    assert "looks at labels only" in asked["jacobian_augmentation", "probabilities"][1]
+    assert asked["knockoff_nets", "probabilities"][0] == "probabilities"
+
+
 def test_without_a_pool_the_attacks_that_need_one_are_left_out() -> None:
     plan = planned(pool="none", pool_rows=0)
     reasons = {o.attack: o.why for o in plan.left_out}

@@ -52,6 +52,15 @@ def test_the_report_is_complete_json(report: dict[str, Any]) -> None:
     assert [point["rows"] for point in report["reference"]] == [30, 90]
 
 
+def test_an_attack_that_looks_at_labels_only_is_computed_once_and_shown_for_every_access(folder: Path) -> None:
+    request = Request(attacks=("jacobian_augmentation",), budgets=(30,), seeds=1)
+    report = audit(request, store=Store(folder))
+    assert [curve["access"] for curve in report["curves"]] == ["probabilities", "labels"]
+    rich, poor = (theft for theft in report["thefts"] if theft["attack"] == "jacobian_augmentation")
+    assert rich | {"access": "labels"} == poor
+    assert [card["experiment"] for card in report["cards"]].count("theft") == 1
+
+
 def test_a_second_run_goes_on_from_what_is_stored(folder: Path, report: dict[str, Any]) -> None:
     told: list[str] = []
     again = audit(QUICK, store=Store(folder), progress=lambda what, share: told.append(what))

@@ -15,6 +15,7 @@ from stealproof.errors import BudgetExceeded, InputError
 from stealproof.inputs.oracle import parse_access
 from stealproof.roles.extraction import Extraction
 
+LABELS = "labels"
 LARGEST = 10_000
 """Most queries of a budget that nobody asked for: the largest one of the library's own FashionMNIST studies."""
 STEPS = 3
@@ -39,6 +40,8 @@ class Planned:
     budgets: tuple[int, ...]
     pool: str
     """As the theft experiment takes it: ``own``, ``none`` or a data set."""
+    asked: str
+    """The access that it is run with: ``labels`` where the attack looks at nothing else, so that it is run once."""
     why: str
 
 
@@ -98,7 +101,9 @@ def make_plan(
             if reason is not None:
                 left_out.append(LeftOut(attack=name, access=access, why=reason))
                 continue
-            planned.append(Planned(attack=name, access=access, budgets=fitting, pool=pool, why=_fit(attack, pool)))
+            asked = LABELS if attack.labels_only else access
+            why = _fit(attack, pool) + ("; looks at labels only" if attack.labels_only and access != LABELS else "")
+            planned.append(Planned(attack=name, access=access, budgets=fitting, pool=pool, asked=asked, why=why))
     if attacks and not planned:
         raise InputError(f"no attack that you named fits: {'; '.join(f'{o.attack} {o.why}' for o in left_out)}")
     return Plan(planned=tuple(planned), left_out=tuple(left_out))

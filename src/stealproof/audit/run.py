@@ -5,6 +5,7 @@ Cells are kept in the study store as they finish, so that a second run goes on w
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -131,9 +132,9 @@ def audit(
             labelled_test=target.accuracy is not None,
         ),
         plan=plan,
-        rows=[_row(result) for result in thefts],
+        rows=_rows(plan, thefts),
         reference=[_row(result) for result in references],
-        failures=_failures(failures),
+        failures=_failures(plan, failures),
         declared=request.declared,
         cards=[
             card.as_dict()
@@ -194,20 +195,42 @@ def _studies(plan: Plan, subject: Subject, settings: Settings) -> tuple[Study, S
     """The thefts, and the independent models that they are compared with."""
     # The examiner's inputs cost as much as the thief's on a metered server, so there are fewer of them.
     common = dict(subject.arguments) | ({"uniform": 0, "examined": REMOTE_ROWS} if subject.remote else {})
-    thefts = tuple(
-        {**common, "attack": planned.attack, "access": planned.access, "budget": budget, "pool": planned.pool}
-        for planned in plan.planned
-        for budget in planned.budgets
-    )
+    thefts: list[dict[str, Any]] = []
+    for planned in plan.planned:
+        for budget in planned.budgets:
+            theft = {
+                **common,
+                "attack": planned.attack,
+                "access": planned.asked,
+                "budget": budget,
+                "pool": planned.pool,
+            }
+            if theft not in thefts:
+                thefts.append(theft)
     parts = subject.data.parts
     labelled = len(parts["pool"]) if "pool" in parts and "test" in parts else 0
     sizes = [budget for budget in settings.budgets if budget <= labelled]
     honest = tuple({**common, "rows": rows} for rows in sizes)
     seeds = settings.seeds
     return (
-        Study(name="audit", title="Thefts", experiment="theft", combinations=thefts, seeds=seeds),
+        Study(name="audit", title="Thefts", experiment="theft", combinations=tuple(thefts), seeds=seeds),
         Study(name="audit", title="Independent models", experiment=REFERENCE, combinations=honest, seeds=seeds),
     )
+
+
+def _rows(plan: Plan, thefts: Sequence[Result]) -> list[Row]:
+    """One row for each access that was planned; an attack that looks at labels only gives the same in all of them."""
+    return [
+        dataclasses.replace(_row(result), access=access)
+        for result in thefts
+        for access in _stands_for(plan, result.cell.arguments)
+    ]
+
+
+def _stands_for(plan: Plan, arguments: Mapping[str, Any]) -> list[str]:
+    """The accesses that a cell was run for."""
+    asked = (arguments.get("attack", REFERENCE), arguments.get("access", "no queries"))
+    return [planned.access for planned in plan.planned if (planned.attack, planned.asked) == asked] or [asked[1]]
 
 
 def _row(result: Result) -> Row:
@@ -229,12 +252,12 @@ def _budget(arguments: Mapping[str, Any]) -> int:
     return int(arguments["budget" if "budget" in arguments else "rows"])
 
 
-def _failures(failures: Sequence[Failure]) -> list[dict[str, Any]]:
+def _failures(plan: Plan, failures: Sequence[Failure]) -> list[dict[str, Any]]:
     """One entry for each attack, access and reason, with its budgets and the number of cells."""
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
     for failure in failures:
         arguments = failure.cell.arguments
-        attack, access = arguments.get("attack", REFERENCE), arguments.get("access", "no queries")
+        attack, access = arguments.get("attack", REFERENCE), " and ".join(_stands_for(plan, arguments))
         fresh = {"attack": attack, "access": access, "reason": failure.reason, "budgets": [], "cells": 0}
         entry = found.setdefault((attack, access, failure.reason), fresh)
         entry["cells"] += 1

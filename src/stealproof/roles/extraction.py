@@ -103,6 +103,8 @@ class Extraction(System):
     """Whether the thief must hold natural inputs; then the budget can't exceed their number unless ``synthesizes``."""
     synthesizes: ClassVar[bool] = False
     """Whether the attack makes inputs of its own, so that its budget may exceed the pool."""
+    labels_only: ClassVar[bool] = False
+    """Whether the attack, as it is by default, looks at nothing but labels: richer answers then change nothing."""
 
     @final
     def steal(

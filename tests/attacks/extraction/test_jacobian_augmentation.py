@@ -124,3 +124,14 @@ def test_bad_parameters_cost_no_query(
     with pytest.raises(InputError, match=said):
         JacobianAugmentation(**parameters).steal(oracle, digits.pool.x, budget=100)
     assert oracle.budget.spent == 0
+
+
+def test_richer_answers_change_nothing_by_default(digits: Dataset, digits_victim: Trained) -> None:
+    assert JacobianAugmentation.labels_only
+    seen = [
+        JacobianAugmentation(seeds=20)
+        .steal(digits_victim.oracle(Access(answer=answer)), digits.pool.x, budget=50, recipe=Recipe(epochs=3))
+        .model.state_dict()
+        for answer in (Answer.LABELS, Answer.PROBABILITIES)
+    ]
+    assert all(torch.equal(seen[0][name], seen[1][name]) for name in seen[0])

@@ -38,6 +38,7 @@ class JacobianAugmentation(Extraction):
     )
     needs_pool = True
     synthesizes = True
+    labels_only = True
 
     seeds: int = 150
     """Natural inputs to begin with; at least 1."""
