@@ -11,9 +11,7 @@ from stealproof.measures.e_process import anytime_p_value, e_value, fewest_more,
 from stealproof.roles.ownership import Examination, Trial
 
 
-def ask_in_sequence(
-    trial: Trial, inputs: NDArray[Any], labels: NDArray[np.int64], rate: float, *, found: str = "triggers"
-) -> Examination:
+def ask_in_sequence(trial: Trial, inputs: NDArray[Any], labels: NDArray[np.int64], rate: float) -> Examination:
     """Ask in order, and stop when the e-value reaches 1/level or nothing is left to ask.
 
     Each batch is as large as the number of further matches that a decision takes at least, so that not one input is
@@ -35,8 +33,8 @@ def ask_in_sequence(
         p_value=anytime_p_value(outcomes, rate),
         threshold=matches_to_reject(asked, rate, level) / asked,
         attainable=1 / e_value(n, n, rate),
-        needed=f"at least {needed} {found}, got {n}",
+        needed=f"at least {needed} triggers, got {n}",
         e_value=e_value(matches, asked, rate),
         effect=matches / asked - rate,
-        reasons=(f"{matches} of {asked} {found} match, where chance gives {asked * rate:.3g}; {n} could be asked",),
+        reasons=(f"{matches} of {asked} triggers match, where chance gives {asked * rate:.3g}; {n} could be asked",),
     )
