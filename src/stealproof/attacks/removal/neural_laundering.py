@@ -44,7 +44,7 @@ class NeuralLaundering(Removal):
     """Share of every batch that carries a patch while it is unlearned; 0 to 1."""
     batch: int = 64
     """Inputs of one step of the search; 1 to 10,000."""
-    epochs: float = 5.0
+    epochs: float = 10.0
     """Passes over the suspect's rows; positive."""
     learning_rate: float = 0.01
     """Of SGD with momentum 0.9, constant; positive."""
