@@ -22,6 +22,10 @@ def washed(removal: Removal, stolen: Trained, data: Dataset) -> torch.nn.Module:
     return removal.erase(stolen.model, data.pool, domain=data.domain, classes=data.classes)
 
 
+def matrices(model: torch.nn.Module) -> list[torch.Tensor]:
+    return [weight.detach() for weight in weight_matrices(model)]
+
+
 def zeros(weights: list[torch.Tensor]) -> int:
     return sum(int((weight == 0).sum()) for weight in weights)
 
@@ -32,7 +36,7 @@ def test_pruning_zeroes_exactly_the_share(
     share: float, scope: Literal["global", "layer"], digits_victim: Trained, digits: Dataset
 ) -> None:
     model = washed(WeightPruning(share=share, scope=scope), digits_victim, digits)
-    weights = weight_matrices(model)
+    weights = matrices(model)
     if scope == "layer":
         assert [zeros([w]) for w in weights] == [round(share * w.numel()) for w in weights]
     assert zeros(weights) == pytest.approx(share * sum(w.numel() for w in weights), abs=1)
@@ -40,7 +44,7 @@ def test_pruning_zeroes_exactly_the_share(
 
 def test_pruning_takes_the_smallest_and_leaves_the_others(digits_victim: Trained, digits: Dataset) -> None:
     model = washed(WeightPruning(share=0.5), digits_victim, digits)
-    pairs = list(zip(weight_matrices(digits_victim.model), weight_matrices(model), strict=True))
+    pairs = list(zip(matrices(digits_victim.model), matrices(model), strict=True))
     largest = max(float(old[new == 0].abs().max()) for old, new in pairs)
     smallest = min(float(new[new != 0].abs().min()) for _, new in pairs)
     assert largest <= smallest
@@ -52,12 +56,12 @@ def test_quantization_leaves_few_values_no_further_than_half_a_step(
     bits: int, digits_victim: Trained, digits: Dataset
 ) -> None:
     model = washed(WeightQuantization(bits=bits), digits_victim, digits)
-    for old, new in zip(weight_matrices(digits_victim.model), weight_matrices(model), strict=True):
+    for old, new in zip(matrices(digits_victim.model), matrices(model), strict=True):
         assert len(new.unique()) <= 2**bits
         step = float(old.max() - old.min()) / (2**bits - 1)
         # The grid moves by up to half a step so that zero lies on it, which the outermost values feel.
-        assert float((old - new).detach().abs().max()) <= step * 1.001
-        assert 0 in quantized(torch.tensor([*old.detach().flatten()[:5], 0.0]), bits)
+        assert float((old - new).abs().max()) <= step * 1.001
+        assert 0 in quantized(torch.tensor([*old.flatten()[:5], 0.0]), bits)
 
 
 def test_quantization_keeps_weights_that_are_all_zero() -> None:
@@ -66,7 +70,7 @@ def test_quantization_keeps_weights_that_are_all_zero() -> None:
 
 def test_noise_has_the_size_that_it_is_said_to_have(digits_victim: Trained, digits: Dataset) -> None:
     model = washed(WeightNoise(scale=0.5), digits_victim, digits)
-    old, new = weight_matrices(digits_victim.model)[0], weight_matrices(model)[0]
+    old, new = matrices(digits_victim.model)[0], matrices(model)[0]
     assert float((new - old).std() / old.std()) == pytest.approx(0.5, rel=0.05)
     biases = [name for name in model.state_dict() if name.endswith("bias")]
     assert all(torch.equal(model.state_dict()[name], digits_victim.model.state_dict()[name]) for name in biases)
@@ -76,7 +80,7 @@ def test_shifting_moves_hidden_layers_far_and_training_brings_the_task_back(
     digits_victim: Trained, digits: Dataset
 ) -> None:
     model = washed(WeightShifting(), digits_victim, digits)
-    old, new = weight_matrices(digits_victim.model)[0], weight_matrices(model)[0]
+    old, new = matrices(digits_victim.model)[0], matrices(model)[0]
     assert float((new - old).norm() / old.norm()) > 0.8
     shifted = Trained(model=model, domain=digits.domain, classes=digits.classes, card={})
     assert shifted.accuracy(digits.test).value > 0.9
