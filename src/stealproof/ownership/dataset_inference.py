@@ -15,7 +15,8 @@ from stealproof.errors import InputError, InvalidData
 from stealproof.measures.welch import rows_needed, smallest_p_value, welch_test
 from stealproof.oracle import Access, Answer, Oracle
 from stealproof.oracles.module import ModuleOracle
-from stealproof.ownership._boundary_walks import NORMS, blind_walk, gradient_walk
+from stealproof.ownership._boundary_walks import NORMS, blind_walk
+from stealproof.ownership._gradient_walks import gradient_walk
 from stealproof.ownership._margin_regressor import fit_regressor, scores
 from stealproof.roles.dataset import Part
 from stealproof.roles.ownership import Enrolment, Examination, Fingerprint, Trial
@@ -71,6 +72,8 @@ class DatasetInference(Fingerprint):
     """MinGD: longest walk, in steps; at least 1."""
     pixels: int = 100
     """MinGD: inputs that one step of norm l1 moves; at least 1."""
+    precision: Literal["auto", "float32"] = "auto"
+    """MinGD: ``auto`` descends in bfloat16 where that is faster (convolutions); flips are always seen in float32."""
     iterations: int = 1000
     """Steps of the regressor's gradient descent; at least 1."""
     rate: float = 0.1
@@ -185,6 +188,7 @@ class DatasetInference(Fingerprint):
             steps=self.gradient_steps,
             stride=self.stride,
             pixels=self.pixels,
+            precision=self.precision,
             report=report,
         )
 
