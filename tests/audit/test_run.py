@@ -12,7 +12,7 @@ from stealproof.errors import AccessDenied, BudgetExceeded, InputError, Stealpro
 from stealproof.studies.store import Store
 from stealproof.training.trained import Trained
 
-QUICK = Request(attacks=("knockoff_nets",), budgets=(30, 90), seeds=2)
+QUICK = Request(attacks=("knockoff_nets",), budgets=(30, 90), seeds=2, proofs=False)
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +53,27 @@ def test_the_report_is_complete_json(report: dict[str, Any]) -> None:
 
 
 def test_an_attack_that_looks_at_labels_only_is_computed_once_and_shown_for_every_access(folder: Path) -> None:
-    request = Request(attacks=("jacobian_augmentation",), budgets=(30,), seeds=1)
+    request = Request(attacks=("jacobian_augmentation",), budgets=(30,), seeds=1, proofs=False)
     report = audit(request, store=Store(folder))
     assert [curve["access"] for curve in report["curves"]] == ["probabilities", "labels"]
     rich, poor = (theft for theft in report["thefts"] if theft["attack"] == "jacobian_augmentation")
     assert rich | {"access": "labels"} == poor
     assert [card["experiment"] for card in report["cards"]].count("theft") == 1
+
+
+def test_ownership_schemes_are_tried_on_models_like_the_audited_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stealproof.audit.proofs.SCHEMES", ("derived_triggers",))
+    monkeypatch.setattr("stealproof.audit.proofs.SUSPECTS", ("victim", "independent_other_half"))
+    request = Request(attacks=("knockoff_nets",), budgets=(30,), seeds=1)
+    report = audit(request, store=Store(folder))
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+    (scheme,) = report["ownership"]["schemes"]
+    assert [place["word"] for place in scheme["places"]] == ["held", "clear"]
+    assert report["questions"][2]["answered"]
+    assert report["questions"][2]["text"].startswith("Derived triggers proves it against victim")
+    assert [card["experiment"] for card in report["cards"]].count("dispute") == 2
 
 
 def test_a_second_run_goes_on_from_what_is_stored(folder: Path, report: dict[str, Any]) -> None:
@@ -128,7 +143,9 @@ def test_more_than_the_model_gives_is_refused(tmp_path: Path, folder: Path, monk
         "    return Quiet(domain=domain, classes=10, access=Access(answer=Answer.LABELS))\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    request = Request(model="quiet_models:quiet", data="digits", accesses=("probabilities",), attacks=QUICK.attacks)
+    request = Request(
+        model="quiet_models:quiet", data="digits", accesses=("probabilities",), attacks=QUICK.attacks, proofs=False
+    )
     with pytest.raises(AccessDenied, match="labels"):
         audit(request, store=Store(folder))
 

@@ -103,6 +103,40 @@ def test_it_can_do_without(document: dict[str, Any], changes: dict[str, Any], re
     read(page(changed))
 
 
+def test_ownership_schemes_have_a_section_when_some_were_tried(document: dict[str, Any], read: Read) -> None:
+    estimate = {"value": 1.0, "low": 0.29, "high": 1.0, "level": 0.95, "n": 3, "method": "clopper-pearson"}
+    place = {
+        "suspect": "knockoff nets",
+        "innocent": False,
+        "tone": "good",
+        "word": "held",
+        "detected": estimate,
+        "count": "3/3",
+        "interval": "29 to 100%",
+        "accuracy_loss": estimate | {"value": 0.021},
+        "inconclusive": 0.0,
+        "log10_p": [-9.0, -9.0, -9.0],
+    }
+    price = estimate | {"value": 0.004, "low": -0.001, "high": 0.009}
+    changed = copy.deepcopy(document)
+    changed["questions"][2] |= {"answered": True, "text": "it would"}
+    changed["ownership"] = {
+        "level": 0.01,
+        "suspects": [{"name": "knockoff_nets", "label": "knockoff nets", "kind": "extraction"}] * 2,
+        "schemes": [{"name": "our_marks", "summary": "Marks.", "price": price, "places": [place, None]}],
+        "findings": ["Our marks would hold."],
+        "left_out": [{"schemes": ["other_marks"], "why": "needs control models"}],
+    }
+    reader = read(page(changed))
+    text = " ".join("".join(reader.text).split())
+    assert "q3" in reader.ids
+    assert "held 3/3 29 to 100%; it is -2.1 points from yours" in text
+    assert "0.4 -0.1 to 0.9" in text
+    assert "Our marks would hold." in text
+    assert "other marks needs control models" in text
+    assert text.count("not measured yet") == 2
+
+
 def test_thefts_that_gave_no_copy_are_listed(document: dict[str, Any]) -> None:
     changed = copy.deepcopy(document)
     changed["plan"]["failed"] = [

@@ -159,7 +159,7 @@ def _query_limit(verdict: AuditVerdict) -> tuple[Status, str] | None:
 def _later(name: str) -> str:
     return {
         "11.3.1": "No detector was run: this version measures thefts, not the guards that watch for them.",
-        "11.3.3": "No watermark or fingerprint was tested: this version does not measure ownership yet.",
+        "11.3.3": "Whether this model carries one was not tested; the report says which scheme would hold if it did.",
         "11.3.4": "No response was exercised: that needs a detector first.",
         "AML.M0024": "Logging is outside of what a client can see.",
     }.get(name, "Nothing was measured that speaks about it.")

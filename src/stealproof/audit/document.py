@@ -23,18 +23,19 @@ from stealproof.studies.results import plain
 SCHEMA = "stealproof audit 1"
 """Name and version of the layout; the number grows when a key changes its meaning or goes."""
 
+PROOFS = 3
+"""The question that ownership schemes answer."""
 LATER = (
     (
         3,
         "What can be done?",
-        "Hiding scores is the only defense that this version measures. Expect here the same thefts behind rounding,"
-        " query detectors and training defenses, and what each costs honest clients.",
+        "No ownership scheme was tried; the reasons stand under “Left out”. Expect here, too, the same thefts behind"
+        " rounding, query detectors and training defenses, and what each costs honest clients.",
     ),
     (
         4,
         "Does the proof hold?",
-        "Expect here, for each watermark and fingerprint: whether the copies above carry it, how often it accuses an"
-        " independent model, and whether a liar could use it to frame you.",
+        "Expect here whether a liar could use a watermark or fingerprint to claim your model, or to frame you.",
     ),
     (
         5,
@@ -86,6 +87,7 @@ def document(
     rows: Sequence[Row],
     reference: Sequence[Row] = (),
     failures: Sequence[Mapping[str, Any]] = (),
+    ownership: Mapping[str, Any] | None = None,
     declared: Mapping[str, str] | None = None,
     cards: Sequence[Mapping[str, Any]] = (),
     environment: Mapping[str, Any] | None = None,
@@ -100,7 +102,7 @@ def document(
         "target": _fields(target),
         "settings": _fields(settings),
         "verdict": _verdict(verdict, price),
-        "questions": _questions(verdict, price),
+        "questions": _questions(verdict, price, ownership or {}),
         "threats": _fields(threats),
         "curves": [_curve(curve) for curve in curves_of(rows, price=price)],
         "reference": [
@@ -108,6 +110,7 @@ def document(
             for curve in curves_of(reference, price=0.0)
             for point in curve.points
         ],
+        "ownership": ownership,
         "gaps": [_gap(gap) for gap in verdict.gaps],
         "plan": {**_fields(plan), "failed": list(failures)},
         "controls": [_fields(control) for control in controls(verdict, access, declared)],
@@ -138,13 +141,18 @@ def _verdict(verdict: AuditVerdict, price: float) -> dict[str, Any]:
     }
 
 
-def _questions(verdict: AuditVerdict, price: float) -> list[dict[str, Any]]:
+def _questions(verdict: AuditVerdict, price: float, ownership: Mapping[str, Any]) -> list[dict[str, Any]]:
     best = verdict.best
+    proven = list(ownership.get("findings", ()))
     stolen = "Nothing was measured." if best is None else findings(verdict)[0]
     return [
         {"number": 1, "question": "Is it a concern?", "answered": best is not None, "text": headline(verdict, price)},
         {"number": 2, "question": "Can it be stolen?", "answered": best is not None, "text": stolen},
-        *({"number": n, "question": q, "answered": False, "text": expect} for n, q, expect in LATER),
+        *(
+            {"number": n, "question": q, "answered": n == PROOFS and bool(proven), "text": expect}
+            | ({"text": proven[0]} if n == PROOFS and proven else {})
+            for n, q, expect in LATER
+        ),
     ]
 
 

@@ -65,6 +65,12 @@ from stealproof.cli._options import (
     metavar="NAME=TEXT",
     help="A control that is in place, in your words, as in 11.3.1='detector at the gateway'. Repeatable.",
 )
+@click.option(
+    "--proofs/--no-proofs",
+    default=True,
+    show_default=True,
+    help="Try ownership schemes, too, by training the model again with each of them.",
+)
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Thefts of each kind.")
 @seed_option
 @click.option(
@@ -92,6 +98,7 @@ def command(
     pool: str,
     price_per_query: float,
     declared: tuple[str, ...],
+    proofs: bool,
     seeds: int,
     seed: int,
     workers: int | None,
@@ -122,6 +129,7 @@ def command(
         seed=seed,
         price_per_query=price_per_query,
         pool=pool,
+        proofs=proofs,
         declared=dict(map(_declared, declared)),
     )
     check_folder(out)

@@ -26,6 +26,8 @@ SUSPECTS = {
 OWN, STOLEN, WASHED, INNOCENT = SUSPECTS
 EXACT = "clopper-pearson"
 """Method of an estimate that counts yeses."""
+UNDECIDED = 0.5
+"""From this share of seeds without an answer on, a place without a detection is called unsure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +167,24 @@ def suspect_in_words(suspect: str) -> str:
         given = ", ".join(f"{in_words(key)} {value}" for key, value in parameters.items())
         parts.append(in_words(name.removeprefix("independent_")) + (f" ({given})" if given else ""))
     return " + ".join(parts)
+
+
+def judged(entry: Entry, level: float | None, *, innocent: bool) -> tuple[str, str]:
+    """Tone and word of a place: whether the scheme did what its owner hopes for.
+
+    An accusation of somebody innocent is called one when even the lower bound of its rate is above the level; below,
+    the level allows it, for all that so many verdicts can tell.
+    """
+    rate = entry.estimate["value"]
+    if rate == 0 and entry.doubt >= UNDECIDED:
+        return "none", "unsure"
+    if innocent:
+        if rate == 0:
+            return "good", "clear"
+        return ("bad", "accused") if level is None or entry.estimate["low"] > level else ("warn", "rarely")
+    if rate == 1:
+        return "good", "held"
+    return ("bad", "lost") if rate == 0 else ("warn", "partly")
 
 
 def matrix_text(matrix: Matrix, width: int = 100) -> str:

@@ -12,7 +12,18 @@ from stealproof import catalog
 from stealproof.errors import InputError
 from stealproof.reports._strips import Strip, panel, reach, single
 from stealproof.reports._svg import STYLE, theme
-from stealproof.reports.matrix import INNOCENT, SUSPECTS, Entry, Matrix, Row, argument, count, make_matrix, percents
+from stealproof.reports.matrix import (
+    INNOCENT,
+    SUSPECTS,
+    Entry,
+    Matrix,
+    Row,
+    argument,
+    count,
+    judged,
+    make_matrix,
+    percents,
+)
 from stealproof.reports.page import TEMPLATES
 from stealproof.studies.study import Study, thawed
 
@@ -20,8 +31,6 @@ Json = Mapping[str, Any]
 
 DEAR = 0.05
 """A suspect who gave up more accuracy than this has paid for its escape; such losses are set in bold."""
-UNDECIDED = 0.5
-"""From this share of seeds without an answer on, a place without a detection is called unsure."""
 
 
 def matrix_page(study: Study, cards: Sequence[Json]) -> str:
@@ -88,7 +97,7 @@ def _place(matrix: Matrix, row: Row, i: int, most: float) -> dict[str, Any]:
     if entry is None:
         return {"tone": "none", "word": "", "entry": None}
     innocent = column.group == INNOCENT
-    tone, word = _judged(entry, matrix.level, innocent=innocent)
+    tone, word = judged(entry, matrix.level, innocent=innocent)
     rate = entry.estimate["value"]
     strip = Strip(label=column.label, values=_dots(entry), innocent=innocent)
     return {
@@ -101,24 +110,6 @@ def _place(matrix: Matrix, row: Row, i: int, most: float) -> dict[str, Any]:
         "strip": Markup(single(strip, matrix.level, most)) if strip.values and matrix.level else None,
         "values": [_p(value) for value in sorted(strip.values)],
     }
-
-
-def _judged(entry: Entry, level: float | None, *, innocent: bool) -> tuple[str, str]:
-    """Tone and word of a place: whether the scheme did what its owner hopes for.
-
-    An accusation of somebody innocent is called one when even the lower bound of its rate is above the level; below,
-    the level allows it, for all that so many verdicts can tell.
-    """
-    rate = entry.estimate["value"]
-    if rate == 0 and entry.doubt >= UNDECIDED:
-        return "none", "unsure"
-    if innocent:
-        if rate == 0:
-            return "good", "clear"
-        return ("bad", "accused") if level is None or entry.estimate["low"] > level else ("warn", "rarely")
-    if rate == 1:
-        return "good", "held"
-    return ("bad", "lost") if rate == 0 else ("warn", "partly")
 
 
 def _dots(entry: Entry) -> tuple[float, ...]:
