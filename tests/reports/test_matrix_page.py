@@ -55,6 +55,7 @@ def test_an_innocent_is_called_accused_when_the_level_does_not_allow_that_many(s
         cards.append(card)
     html = matrix_page(study, cards)
     assert places(html) == [("good", "clear", "0/200"), ("warn", "rarely", "4/200"), ("bad", "accused", "25/200")]
+    assert re.search(r'class="place bad[^>]*--right: 0%', html), "three accused in a hundred must not look green"
     # The smallest of forty p-values is no evidence against anybody, so it is no dot.
     assert "<circle" not in html
 

@@ -104,7 +104,8 @@ def _place(matrix: Matrix, row: Row, i: int, most: float) -> dict[str, Any]:
         "tone": tone,
         "word": word,
         "entry": entry,
-        "right": round(100 * (1 - rate if innocent else rate)),
+        # The rate colours copies; of the innocent a few in a hundred are too many, so that the judgement does.
+        "right": (0 if tone == "bad" else 100) if innocent else round(100 * rate),
         "loss": None if entry.beside is None else entry.beside["value"],
         "column": column,
         "strip": Markup(single(strip, matrix.level, most)) if strip.values and matrix.level else None,
