@@ -180,7 +180,8 @@ def show(
     if study.table is None or measures:
         click.echo(cards_table(cards, measures or study.show))
     else:
-        from stealproof.reports.matrix import make_matrix, matrix_text
+        from stealproof.reports.matrix import make_matrix
+        from stealproof.reports.matrix_text import matrix_text
 
         click.echo(matrix_text(make_matrix(cards, study.table)))
     if study.expectations:
