@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from stealproof.errors import InputError
-from stealproof.measures.randomization import choice_p_value, smallest_choice_p_value
+from stealproof.measures.randomization import choice_p_value, choice_score, smallest_choice_p_value
 
 
 @given(arrays.arrays(np.float64, (3, 4), elements=st.integers(-5, 5).map(float)))
@@ -42,6 +42,13 @@ def test_the_best_of_every_group_is_the_smallest() -> None:
     assert choice_p_value(values, np.random.default_rng(0), draws=10_000) <= 0.001
     assert smallest_choice_p_value(6, 4, draws=10_000) == pytest.approx((1 + 10_000 / 4**6) / 10_001)
     assert choice_p_value(np.zeros((3, 4)), np.random.default_rng(0)) == 1
+
+
+@given(arrays.arrays(np.float64, (3, 4), elements=st.integers(-50, 50).map(float)), st.integers(1, 9))
+def test_the_score_has_no_unit_and_averages_to_zero_over_choices(values: np.ndarray, scale: int) -> None:
+    assert choice_score(scale * values + 3) == pytest.approx(choice_score(values))
+    scores = [choice_score(np.roll(values, shift, axis=1)) for shift in range(4)]
+    assert np.mean(scores) == pytest.approx(0, abs=1e-9)
 
 
 def test_refuses_nonsense() -> None:

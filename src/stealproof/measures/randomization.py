@@ -30,6 +30,16 @@ def choice_p_value(values: NDArray[Any], rng: np.random.Generator, *, draws: int
     return float((1 + (sums >= table[:, 0].sum() - slack).sum()) / (1 + draws))
 
 
+def choice_score(values: NDArray[Any]) -> float:
+    """By how many standard deviations the sum of the first column of ``values`` exceeds that of a random choice.
+
+    Unlike the sum itself it has no unit, so that it can be compared between models. 0 where no choice matters.
+    """
+    table = np.asarray(values, dtype=np.float64)
+    spread = float(np.sqrt(table.var(axis=1).sum()))
+    return float((table[:, 0] - table.mean(axis=1)).sum() / spread) if spread > 0 else 0.0
+
+
 def smallest_choice_p_value(groups: int, choices: int, *, draws: int = 100_000) -> float:
     """What ``choice_p_value`` gives, on average, when the choice is the best of every group."""
     return (1 + draws * float(choices) ** -groups) / (1 + draws)

@@ -15,7 +15,7 @@ from stealproof.errors import InputError, InvalidData
 from stealproof.measures.combine import fisher
 from stealproof.measures.directions import cosine_p_value
 from stealproof.measures.paired import paired_difference
-from stealproof.measures.randomization import choice_p_value, smallest_choice_p_value
+from stealproof.measures.randomization import choice_p_value, choice_score, smallest_choice_p_value
 from stealproof.oracle import Answer
 from stealproof.ownership._features import classifier, features
 from stealproof.ownership._radioactive_marks import carriers, mark
@@ -56,11 +56,12 @@ class RadioactiveData(Watermark, TrainingDefense):
         " images of a class share one direction and so are no independent rows for a paired t-test, which is reported"
     )
     null = "the suspect was made without the marked images, so that their secret directions are to it like any others"
+    caveat = "it accuses whoever trained on the marked images, whether or not the owner's model was copied"
     accepts: ClassVar[frozenset[Answer]] = frozenset({Answer.TOP_K, Answer.PROBABILITIES, Answer.LOGITS})
     stage = Stage.DATA
 
     marked: float = 0.1
-    """Share of the training images that is marked; above 0, at most 1."""
+    """Share of the training images that is marked; above 0, at most 1. Some dozens of images leave too weak a trace."""
     radius: float = 10.0
     """Largest change of a pixel, in 255ths of the legal range; positive."""
     steps: int = 10
@@ -149,17 +150,17 @@ class RadioactiveData(Watermark, TrainingDefense):
         gains = np.stack([-losses[:, labels == label].sum(axis=1) for label in present]) / len(labels)
         paired = paired_difference(clean.tolist(), losses[0].tolist())
         published = paired.p_value / 2 if paired.difference.value > 0 else 1 - paired.p_value / 2
-        statistic = float(gains[:, 0].sum() - gains[:, 1:].sum() / self.decoys)
+        gain = float(gains[:, 0].sum() - gains[:, 1:].sum(axis=0).mean())
         groups, choices = gains.shape
         decoys = math.ceil(trial.level ** (-1 / groups))
         return Examination(
-            statistic=statistic,
+            statistic=choice_score(gains),
             p_value=choice_p_value(gains, trial.rng("draws"), draws=DRAWS),
             attainable=smallest_choice_p_value(groups, choices, draws=DRAWS),
             needed=f"a level above {1 / DRAWS:g} and, for {groups} classes, at least {decoys} decoys",
             effect=paired.difference.value,
             reasons=(
-                f"the loss on marked images is {statistic:.3g} below that on decoys and {paired.difference.value:.3g}"
+                f"the loss on marked images is {gain:.3g} below that on decoys and {paired.difference.value:.3g}"
                 f" below that on clean ones; the paper's t-test of the latter gives p = {published:.3g}",
             ),
         )
