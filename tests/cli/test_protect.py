@@ -114,7 +114,7 @@ def test_a_fingerprint_leaves_the_model_as_it_is(victim: Path, tmp_path: Path) -
 def test_a_scheme_without_an_exact_null_is_told_to_bring_controls(victim: Path, tmp_path: Path) -> None:
     result = run("toy_print", str(victim), "--claim", str(tmp_path / "mine.claim"))
     assert result.exit_code == 0, result.output
-    assert "needs control models to tell: verify with --controls 999 for the level 0.001" in result.stdout
+    assert "not tested: it takes control models, with --controls 999 of verify for the level 0.001" in result.stdout
 
 
 def test_the_text_tells_accuracy_price_and_what_the_claim_is_worth(tmp_path: Path) -> None:

@@ -164,7 +164,8 @@ def own_verdict(scheme: Ownership, claim: Claim, trained: Trained) -> Verdict | 
 
     level = 1e-3
     if not scheme.exact:
-        return f"needs control models to tell: verify with --controls {controls_needed(level)} for the level {level:g}"
+        needed = controls_needed(level)
+        return f"not tested: it takes control models, with --controls {needed} of verify for the level {level:g}"
     try:
         model = trained.model if trained.is_network else None
         return scheme.verify(claim, narrow(trained, telling_access(scheme)), model=model, level=level)
