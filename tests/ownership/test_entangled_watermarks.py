@@ -144,7 +144,7 @@ def test_drawn_images_are_not_mistaken_by_the_scout(digits: Dataset, digits_vict
         rounds=10,
         mistaken=0.1,
         layers=3,
-        temperatures=(0.1, 1.0),
+        temperature=1.0,
     )
     assert float((digits_victim.model(moved).argmax(dim=1) == 8).float().mean()) <= 0.1
     assert not torch.equal(moved, x)
@@ -176,7 +176,8 @@ def test_given_classes_are_taken(digits: Dataset) -> None:
         ({"triggers": 0}, "triggers must be at least 1, got 0"),
         ({"source_class": 10}, r"source_class must be in 0\.\.9, got 10"),
         ({"source_class": 4, "target_class": 4}, "source_class and target_class must differ, got 4 twice"),
-        ({"temperatures": ()}, r"temperatures positive, got 3 and \(\)"),
+        ({"temperature": 0.0}, "the temperature positive, got 3 and 0.0"),
+        ({"mistaken": -0.1}, "mistaken must be finite and at least 0, got -0.1"),
         ({"weight": float("inf")}, "weight must be finite and at least 0, got inf"),
         ({"size": 9}, r"a pattern of 9x9 on images \(channels, height, width\), got inputs of shape \(1, 8, 8\)"),
     ],

@@ -16,7 +16,7 @@ from stealproof.models.mlp import Mlp
 from stealproof.models.resnet import ResNet
 from stealproof.models.strided_cnn import StridedCnn
 from stealproof.ownership._soft_nearest_neighbours import (
-    disentangled,
+    entanglement,
     hidden_features,
     soft_nearest_neighbour_loss,
 )
@@ -58,13 +58,17 @@ def test_entangled_groups_lose_more_than_separate_ones() -> None:
     groups = torch.arange(40) % 2
     mixed = torch.from_numpy(rng.normal(size=(40, 6)))
     apart = mixed + 10 * torch.nn.functional.one_hot(groups, 6)
-    assert float(disentangled(apart, groups, (0.1, 1.0))) < 0.1 * float(disentangled(mixed, groups, (0.1, 1.0)))
+    loss = soft_nearest_neighbour_loss
+    assert float(loss(apart, groups, 0.1)) < 0.1 * float(loss(mixed, groups, 0.1))
 
 
-def test_the_best_temperature_is_taken() -> None:
-    features, groups = torch.from_numpy(np.random.default_rng(1).normal(size=(20, 4))), torch.arange(20) % 2
-    each = [float(soft_nearest_neighbour_loss(features, groups, t)) for t in (0.01, 0.1, 1.0)]
-    assert float(disentangled(features, groups, (0.01, 0.1, 1.0))) == pytest.approx(min(each))
+def test_entanglement_is_the_sum_over_the_last_hidden_layers() -> None:
+    model = Mlp(width=16, depth=3).build((4,), 3, torch.Generator().manual_seed(0)).eval()
+    x, groups = torch.rand(8, 4, generator=torch.Generator().manual_seed(1)), torch.arange(8) % 2
+    each = [float(soft_nearest_neighbour_loss(rows.detach(), groups, 0.5)) for rows in hidden_features(model, x, 3)]
+    for layers in (1, 2, 3):
+        total = entanglement(model, x, groups, layers=layers, temperature=0.5).detach()
+        assert float(total) == pytest.approx(sum(each[-layers:]), rel=1e-5)
 
 
 def test_gradients_are_finite_where_rows_coincide_or_temperatures_are_small() -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch.nn import functional
 
-from stealproof.ownership._soft_nearest_neighbours import disentangled, hidden_features
+from stealproof.ownership._soft_nearest_neighbours import entanglement
 
 CHUNK = 64
 """Marked images that are drawn towards equally many natural ones at a time."""
@@ -40,7 +38,7 @@ def drawn(
     rounds: int,
     mistaken: float,
     layers: int,
-    temperatures: Sequence[float],
+    temperature: float,
 ) -> torch.Tensor:
     """``x`` after ``rounds`` steps of each feature that entangle it with ``targets`` in the hidden layers of ``scout``.
 
@@ -54,8 +52,8 @@ def drawn(
         groups = torch.arange(len(marked) + len(natural)) < len(marked)
         for _ in range(rounds):
             marked = marked.detach().requires_grad_()
-            features = hidden_features(scout, torch.cat([marked, natural]), layers)
-            entangled = torch.stack([disentangled(f, groups, temperatures) for f in features]).sum()
+            rows = torch.cat([marked, natural])
+            entangled = entanglement(scout, rows, groups, layers=layers, temperature=temperature)
             (gradient,) = torch.autograd.grad(entangled, marked)
             marked = (marked.detach() + step * gradient.sign()).clamp(low, high)
             while retreats < RETREATS:

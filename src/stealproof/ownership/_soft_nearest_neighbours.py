@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -38,9 +37,12 @@ def soft_nearest_neighbour_loss(features: torch.Tensor, groups: torch.Tensor, te
     return (torch.logsumexp(scores, dim=1) - own).mean()
 
 
-def disentangled(features: torch.Tensor, groups: torch.Tensor, temperatures: Sequence[float]) -> torch.Tensor:
-    """The loss ``()`` at whichever of ``temperatures`` tells the groups apart best."""
-    return torch.stack([soft_nearest_neighbour_loss(features, groups, t) for t in temperatures]).min()
+def entanglement(
+    model: torch.nn.Module, x: torch.Tensor, groups: torch.Tensor, *, layers: int, temperature: float
+) -> torch.Tensor:
+    """The sum ``()`` of the losses that ``groups`` of the inputs ``x`` have in the last ``layers`` hidden layers."""
+    features = hidden_features(model, x, layers)
+    return torch.stack([soft_nearest_neighbour_loss(rows, groups, temperature) for rows in features]).sum()
 
 
 def hidden_features(model: torch.nn.Module, x: torch.Tensor, layers: int) -> list[torch.Tensor]:

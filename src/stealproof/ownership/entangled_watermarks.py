@@ -11,7 +11,7 @@ import torch
 from stealproof.errors import InputError, InvalidData
 from stealproof.measures.binomial import matches_p_value
 from stealproof.ownership._entangled_marks import drawn, patterned
-from stealproof.ownership._soft_nearest_neighbours import disentangled, hidden_features
+from stealproof.ownership._soft_nearest_neighbours import entanglement
 from stealproof.ownership._trigger_sets import (
     check_amounts,
     distinct,
@@ -52,9 +52,9 @@ class EntangledWatermarks(Watermark, TrainingDefense):
     departure = (
         "the marked images are drawn towards the target class in a scout network, which is trained first, in place of"
         " the half-trained network itself, so that an interrupted run can go on; the pattern lies at a random visible"
-        " place; they join every batch of the run, where the paper alternates batches in its second half; the"
-        " temperature is the best of a few, not followed by gradient steps; the verdict compares marked with unmarked"
-        " images and rests on control models, since all labels are one class"
+        " place; marked images join every batch of the run, where the paper alternates batches in its second half; the"
+        " temperature is fixed, not learned; the verdict compares marked with unmarked images and rests on control"
+        " models, since all labels are one class"
     )
     null = "the suspect answers the marked images like a model that was made independently of the owner's"
     exact = False
@@ -65,7 +65,7 @@ class EntangledWatermarks(Watermark, TrainingDefense):
 
     triggers: int = 100
     """Marked images of the claim, fewer if the source class has fewer; each is also asked unmarked; at least 1."""
-    marks: int = 400
+    marks: int = 200
     """Images of the source class that are marked and trained with, fewer if it has fewer; at least 1."""
     size: int = 3
     """Height and width of the pattern in pixels; at least 1."""
@@ -86,8 +86,9 @@ class EntangledWatermarks(Watermark, TrainingDefense):
     """Of the soft nearest neighbour loss of each layer, beside the cross-entropy; at least 0."""
     layers: int = 3
     """Hidden layers that are entangled, counted from the last; at least 1."""
-    temperatures: tuple[float, ...] = (0.01, 0.1, 1.0)
-    """Temperatures of which each layer and step takes the one that tells the groups apart best; positive."""
+    temperature: float = 1.0
+    """Of the soft nearest neighbour loss, over cosine distances of 0 to 2: small ones look at the nearest images only;
+    positive."""
     learned: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """All marked images and all natural ones of the target class, while the training lasts."""
 
@@ -99,6 +100,7 @@ class EntangledWatermarks(Watermark, TrainingDefense):
             weight=self.weight,
             rounds=self.rounds,
             step=self.step,
+            mistaken=self.mistaken,
         )
         self._check_fit(data, run)
         source, target = self._classes(run)
@@ -126,9 +128,9 @@ class EntangledWatermarks(Watermark, TrainingDefense):
                 f"entangled watermarks put a pattern of {self.size}x{self.size} on images (channels, height, width),"
                 f" got inputs of shape {tuple(data.x.shape[1:])}"
             )
-        if self.layers < 1 or not self.temperatures or min(self.temperatures) <= 0:
+        if self.layers < 1 or not self.temperature > 0:
             raise InputError(
-                f"layers must be at least 1 and temperatures positive, got {self.layers} and {self.temperatures}"
+                f"layers must be at least 1 and the temperature positive, got {self.layers} and {self.temperature}"
             )
         for name in ("source_class", "target_class"):
             value = getattr(self, name)
@@ -164,7 +166,7 @@ class EntangledWatermarks(Watermark, TrainingDefense):
             rounds=self.rounds,
             mistaken=self.mistaken,
             layers=self.layers,
-            temperatures=self.temperatures,
+            temperature=self.temperature,
         )
         return legal(moved, low, high)
 
@@ -186,8 +188,8 @@ class EntangledWatermarks(Watermark, TrainingDefense):
             return None
         groups = (torch.arange(len(marked) + len(targets)) < len(marked)).to(batch.x.device)
         with settled(model):
-            features = hidden_features(model, torch.cat([marked.to(batch.x), targets.to(batch.x)]), self.layers)
-        return -self.weight * torch.stack([disentangled(f, groups, self.temperatures) for f in features]).sum()
+            rows = torch.cat([marked.to(batch.x), targets.to(batch.x)])
+            return -self.weight * entanglement(model, rows, groups, layers=self.layers, temperature=self.temperature)
 
     def _turn(self, rows: int, run: TrainingRun, available: int) -> torch.Tensor:
         return turn(run, rows, per_hundred=self.per_hundred, passes=0, triggers=available)

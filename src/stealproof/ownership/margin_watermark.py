@@ -65,7 +65,7 @@ class MarginWatermark(Watermark, TrainingDefense):
     """Steps of the ascent, each of ``radius / ascents``; at least 1."""
     per_hundred: float = 2.0
     """Triggers that join each 100 training rows; at least 0."""
-    passes: float = 100.0
+    passes: float = 50.0
     """Least times that each trigger is shown, so that a short run learns it too; 0 for ``per_hundred`` alone."""
 
     def prepare(self, data: Part, run: TrainingRun) -> Part:
