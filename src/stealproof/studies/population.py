@@ -19,6 +19,8 @@ from stealproof.training.trained import Trained
 if TYPE_CHECKING:
     from stealproof.studies.workshop import Workshop
 
+TOGETHER = 10
+"""Models that are trained in one call."""
 ROOTS = ("stealproof.training.fit_many", "stealproof.studies.population")
 
 
@@ -46,13 +48,14 @@ def population(stock: Stock, count: int, *, data: Dataset, pool: Part, workshop:
         keys = {number: _key(stock, family, data, number) for number in numbers}
         # One process trains a family's models, all of them together, while the others wait for them.
         with workshop.store.lock("victims", _key(stock, family, data, -1)):
-            known = {number: workshop.stored(key) for number, key in keys.items()}
+            known: dict[int, Trained | None] = {number: workshop.stored(key) for number, key in keys.items()}
             absent = [number for number, model in known.items() if model is None]
-            for number, model in zip(absent, _fitted(stock, family, data, pool, absent), strict=True):
-                card = {"independent": stock.name, "number": number}
-                made = Trained(model=model, domain=data.domain, classes=data.classes, card=card)
-                workshop.keep(keys[number], made)
-                known[number] = made
+            # A few at a time: each has rows of its own in memory, and what is trained is kept when somebody interrupts.
+            for some in (absent[start : start + TOGETHER] for start in range(0, len(absent), TOGETHER)):
+                for number, model in zip(some, _fitted(stock, family, data, pool, some), strict=True):
+                    card = {"independent": stock.name, "number": number}
+                    known[number] = Trained(model=model, domain=data.domain, classes=data.classes, card=card)
+                    workshop.keep(keys[number], known[number])
         found |= {number: model for number, model in known.items() if model is not None}
     return [found[number] for number in range(count)]
 
@@ -60,8 +63,6 @@ def population(stock: Stock, count: int, *, data: Dataset, pool: Part, workshop:
 def _fitted(
     stock: Stock, family: NetworkFamily, data: Dataset, pool: Part, numbers: Sequence[int]
 ) -> list[torch.nn.Module]:
-    if not numbers:
-        return []
     rows = max(1, round(stock.share * len(pool)))
     return fit_many(
         family,

@@ -102,18 +102,29 @@ def _table(given: Mapping[str, Any]) -> Table:
 
 
 def _combinations(content: Mapping[str, Any]) -> tuple[Arguments, ...]:
-    """Settings, under every cell's own values, under the product of the axes that the cell leaves open."""
-    axes = content.get("axes", {})
-    for key, values in axes.items():
-        if not isinstance(values, list) or not values:
-            raise InputError(f"[axes] {key} must be a list of at least 1 value, got {values!r}")
+    """Settings, under every cell's own values, under the product of the axes that the cell leaves open.
+
+    A cell may have axes of its own, which replace those of the same name.
+    """
     found: list[Arguments] = []
-    for cell in _tables(content, "cells") or [{}]:
+    for table in _tables(content, "cells") or [{}]:
+        cell = {key: value for key, value in table.items() if key != "axes"}
+        axes = {**_axes(content), **_axes(table)}
         open_axes = {key: values for key, values in axes.items() if key not in cell}
         base = merged(content.get("settings", {}), cell)
         for values in itertools.product(*open_axes.values()):
             found.append(merged(base, dict(zip(open_axes, values, strict=True))))
     return tuple(found)
+
+
+def _axes(table: Mapping[str, Any]) -> dict[str, list[Any]]:
+    axes = table.get("axes", {})
+    if not isinstance(axes, dict):
+        raise InputError(f"axes must be a table of lists, got {axes!r}")
+    for key, values in axes.items():
+        if not isinstance(values, list) or not values:
+            raise InputError(f"[axes] {key} must be a list of at least 1 value, got {values!r}")
+    return axes
 
 
 def _seeds(given: int | list[Any]) -> tuple[int, ...]:

@@ -46,8 +46,9 @@ def test_a_removal_costs_accuracy_and_is_measured(workshop: Workshop) -> None:
 def test_a_theft_does_not_carry_a_backdoor_and_carries_marked_answers(workshop: Workshop) -> None:
     suspect = "knockoff_nets(budget=400,access=labels,epochs=120)"
     assert value(run(workshop, scheme="adi2018", suspect=suspect), "detected") == 0
-    dawn = {"scheme": "dawn", "scheme_parameters": {"rate": 0.1}}
+    dawn = {"scheme": "dawn", "scheme_parameters": {"rate": 0.1}, "washed": suspect}
     assert value(run(workshop, **dawn, suspect=suspect), "detected") == 1
+    assert value(run(workshop, **dawn, suspect="weight_pruning(share=0.1)"), "detected") == 1
     # The model itself bears no mark.
     assert value(run(workshop, **dawn), "detected") == 0
 
@@ -82,6 +83,8 @@ def test_everybody_is_made_once(workshop: Workshop, monkeypatch: pytest.MonkeyPa
         ({"suspect": "fine_tunning"}, UnknownName, "did you mean 'fine_tuning'"),
         ({"suspect": "fine_tuning(layer=all)"}, UnknownName, "did you mean 'layers'"),
         ({"suspect": "victim+fine_tuning"}, UnknownName, "no removal is named 'victim'"),
+        ({"suspect": "victim(share=1)"}, InputError, "victim has no parameters"),
+        ({"washed": "fine_tuning"}, UnknownName, "no extraction is named 'fine_tuning'"),
         ({"suspect": "independents(count=0)"}, InputError, "N of at least 1"),
         ({"suspect": "independent_other_data"}, InputError, "needs other_data"),
         ({"level": 1.0}, InputError, "level must lie between 0 and 1"),

@@ -33,7 +33,7 @@ from stealproof.training.trained import Trained
 Table = Mapping[str, Any]
 VICTIM = "victim"
 MANY = "independents"
-OF_THEFT = ("budget", "access", "recipe")
+OF_THEFT = ("budget", "access", "epochs")
 """Parameters of a suspect that are the thief's own, not the attack's."""
 
 
@@ -77,9 +77,10 @@ class Dispute(Experiment):
     for many, none of them a control model: ``knockoff_nets(budget=5000,access=labels)``,
     ``fine_tuning(layers=all)+weight_pruning``."""
     theft_budget: int = 10000
-    """Queries of a thief, where the suspect does not name its own, and of the client whose answers were marked."""
-    theft_recipe: Table = field(default_factory=dict)
-    """Fields that replace those of the thief's measured default recipe."""
+    """Queries of a thief, where the suspect does not name its own."""
+    washed: str = "knockoff_nets"
+    """Where a scheme marks answers: the surrogate that removals wash, and whose queries independent suspects are asked;
+    an extraction attack, as in ``suspect``."""
     suspect_rows: int = 5000
     """Rows of the pool that a suspect washes with."""
     other_family: str = "mlp"
@@ -107,6 +108,8 @@ class Dispute(Experiment):
             adapted(Recipe(), self.recipe)
         with concerning("suspect"):
             self._check_suspect()
+        with concerning("washed"):
+            self._check_theft(*self._washed())
         if not 0 < self.control_share <= 1:
             raise InputError(f"control_share must lie above 0 and at most at 1, got {self.control_share}")
         if not 0 < self.level < 1:
@@ -141,7 +144,7 @@ class Dispute(Experiment):
 
     def _many(self, parties: Parties, scheme: Scheme) -> Measurement:
         """Test one claim against many independent models."""
-        claim = parties.owned(scheme)[1] or parties.stolen(scheme, self._theft("knockoff_nets", {}))[1]
+        claim = parties.owned(scheme)[1] or parties.stolen(scheme, self._theft(*self._washed()))[1]
         assert claim is not None
         calibration = self._calibration(parties, scheme, claim)
         verdicts = [
@@ -186,7 +189,7 @@ class Dispute(Experiment):
 
     def _suspect(self, parties: Parties, scheme: Scheme) -> tuple[Trained, Claim]:
         """The suspect, and the claim that it is tested with."""
-        usual = self._theft("knockoff_nets", {})
+        washed = self._theft(*self._washed())
         named = parse_systems(self.suspect)
         name, parameters = named[0]
         if self.suspect == VICTIM:
@@ -198,38 +201,47 @@ class Dispute(Experiment):
             claim = claim or parties.owned(scheme)[1]
         else:
             # Where only answers are marked, what there is to wash is a surrogate that learnt from them.
-            suspect, claim = parties.washed(scheme, named, usual if scheme.marks_answers() else None)
+            suspect, claim = parties.washed(scheme, named, washed if scheme.marks_answers() else None)
         if claim is None:
-            claim = parties.stolen(scheme, usual)[1]
+            claim = parties.stolen(scheme, washed)[1]
         assert claim is not None
         return suspect, claim
 
+    def _washed(self) -> Named:
+        return parse_systems(self.washed)[0]
+
     def _theft(self, attack: str, parameters: Mapping[str, Any]) -> Theft:
-        own = {key: value for key, value in parameters.items() if key in OF_THEFT and key != "recipe"}
-        epochs = {"epochs": parameters["epochs"]} if "epochs" in parameters else {}
         return Theft(
             attack=attack,
-            attack_parameters={k: v for k, v in parameters.items() if k not in (*OF_THEFT, "epochs")},
-            recipe={**self.theft_recipe, **epochs},
-            **({"budget": self.theft_budget} | own),
+            attack_parameters={key: value for key, value in parameters.items() if key not in OF_THEFT},
+            recipe={key: value for key, value in parameters.items() if key == "epochs"},
+            **{
+                "budget": self.theft_budget,
+                **{key: parameters[key] for key in ("budget", "access") if key in parameters},
+            },
         )
 
+    def _check_theft(self, attack: str, parameters: Mapping[str, Any]) -> None:
+        theft = self._theft(attack, parameters)
+        catalog.load(attack, "extraction").make(thawed(theft.attack_parameters))
+        parse_access(theft.access)
+        adapted(Recipe(), theft.recipe)
+
     def _check_suspect(self) -> None:
-        named: list[Named] = parse_systems(self.suspect)
-        if named[0][0] == MANY:
+        named = parse_systems(self.suspect)
+        name, parameters = named[0]
+        if name == MANY:
             self._count()
-            return
-        for name, parameters in named:
-            if len(named) == 1 and (name == VICTIM or name in INDEPENDENT):
-                if name == "independent_other_data" and not self.other_data:
-                    raise InputError("independent_other_data needs other_data; name a data set of the same shape")
-                continue
-            if len(named) == 1 and name in catalog.names("extraction"):
-                theft = self._theft(name, parameters)
-                catalog.load(name, "extraction").make(thawed(theft.attack_parameters))
-                parse_access(theft.access)
-                continue
-            catalog.load(name, "removal").make(thawed(parameters))
+        elif len(named) == 1 and (name == VICTIM or name in INDEPENDENT):
+            if parameters:
+                raise InputError(f"{name} has no parameters, got {self.suspect!r}")
+            if name == "independent_other_data" and not self.other_data:
+                raise InputError("independent_other_data needs other_data; name a data set of the same shape")
+        elif len(named) == 1 and name in catalog.names("extraction"):
+            self._check_theft(name, parameters)
+        else:
+            for removal, given in named:
+                catalog.load(removal, "removal").make(thawed(given))
 
     def _scheme(self) -> Scheme:
         return Scheme(name=self.scheme, parameters=self.scheme_parameters, at=self.at)
