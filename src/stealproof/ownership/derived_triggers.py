@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stealproof import seeds
 from stealproof.errors import AccessDenied, InputError
 from stealproof.measures.binomial import critical_matches, matches_p_value, trials_needed
 from stealproof.measures.e_process import e_value
@@ -17,7 +18,7 @@ from stealproof.ownership._derived_book import api_book, noise_book, pool_book, 
 from stealproof.ownership._in_sequence import ask_in_sequence
 from stealproof.roles.dataset import Part
 from stealproof.roles.guard import Guard, Refusal
-from stealproof.roles.ownership import CLASSIFIERS, OWNER, Examination, Trial, Watermark
+from stealproof.roles.ownership import CLASSIFIERS, Examination, Trial, Watermark
 from stealproof.roles.training_defense import TrainingDefense, TrainingRun
 from stealproof.system import Source
 
@@ -71,8 +72,6 @@ class DerivedTriggers(Watermark, TrainingDefense, Guard):
     """Share of the queries that get a derived label at the API, 0 to 1."""
     classes: int = 0
     """Classes of the model behind the API; 0: as many as an answer has scores. Answers of labels only need it."""
-    seed: int = 0
-    """What commitment and beacon of a guard are drawn from when they are not given."""
     sequential: bool = True
     """Whether the judge stops asking as soon as the e-value decides; else all triggers are asked and tested exactly."""
 
@@ -82,12 +81,12 @@ class DerivedTriggers(Watermark, TrainingDefense, Guard):
 
         self._check_parameters()
         drawn = torch.randint(0, 256, (64,), generator=run.generator, dtype=torch.uint8).numpy().tobytes()
-        secrets = self._secrets(drawn)
+        drawn_secrets = self._secrets(drawn)
         self.book.clear()
         if self.kind == "noise":
-            self.book.update(noise_book(secrets, self.triggers, run.domain, run.classes))
+            self.book.update(noise_book(drawn_secrets, self.triggers, run.domain, run.classes))
             return data
-        book, left = pool_book(secrets, self.triggers, data.x.detach().cpu().numpy(), run.classes)
+        book, left = pool_book(drawn_secrets, self.triggers, data.x.detach().cpu().numpy(), run.classes)
         self.book.update(book)
         return data.take(torch.from_numpy(left))
 
@@ -108,6 +107,12 @@ class DerivedTriggers(Watermark, TrainingDefense, Guard):
             y = functional.one_hot(y, batch.y.shape[1]).to(batch.y.dtype)
         return Part(x=torch.cat([batch.x, x]), y=torch.cat([batch.y, y]))
 
+    def use_key(self, key: str) -> None:
+        """Draw what is not given of commitment and beacon from this key; before the first query only."""
+        if self.book:
+            raise InputError("the key can't change after the first query: its earlier answers could not be repeated")
+        self.book.update(self._secrets(hashlib.shake_256(bytes.fromhex(key)).digest(64)))
+
     def narrows(self, access: Access) -> Access:
         """What was seen before; a classifier's, and with known classes."""
         self._check_parameters()
@@ -121,9 +126,9 @@ class DerivedTriggers(Watermark, TrainingDefense, Guard):
         """``answers``, where a keyed choice of the queries gets derived labels; those are recorded as they come."""
         classes = self.classes or (0 if answers.scores is None else answers.scores.shape[1])
         if "mode" not in self.book:
-            drawn = seeds.rng(self.seed, OWNER, self.name()).bytes(64)
-            shape = tuple(queries.shape[1:])
-            self.book.update(api_book(self._secrets(drawn), self.rate, shape, classes))
+            if not self.book:
+                self.use_key(secrets.token_hex(32))
+            self.book.update(api_book(self.book, self.rate, tuple(queries.shape[1:]), classes))
         elif self.book["mode"] != "api":
             raise InputError(f"this {self.name()} has marked a training run; give the API an instance of its own")
         served = {row: label for row, label in enumerate(served_labels(self.book, queries)) if label is not None}

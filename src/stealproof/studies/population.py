@@ -54,8 +54,8 @@ def population(stock: Stock, count: int, *, data: Dataset, pool: Part, workshop:
             for some in (absent[start : start + TOGETHER] for start in range(0, len(absent), TOGETHER)):
                 for number, model in zip(some, _fitted(stock, family, data, pool, some), strict=True):
                     card = {"independent": stock.name, "number": number}
-                    known[number] = Trained(model=model, domain=data.domain, classes=data.classes, card=card)
-                    workshop.keep(keys[number], known[number])
+                    known[number] = made = Trained(model=model, domain=data.domain, classes=data.classes, card=card)
+                    workshop.keep(keys[number], made)
         found |= {number: model for number, model in known.items() if model is not None}
     return [found[number] for number in range(count)]
 
