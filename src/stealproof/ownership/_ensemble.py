@@ -36,8 +36,12 @@ def independent(enrolment: Enrolment, count: int, *, share: float = 1.0, progres
 def mean_probabilities(models: Sequence[torch.nn.Module], x: torch.Tensor) -> torch.Tensor:
     """The mean of the networks' probabilities, ``(n, classes)``; differentiable by ``x``.
 
-    One after the other: as one batch of models (``torch.func.vmap``) this took no less time for perceptrons.
+    One network after the other: as one batch of models (``torch.func.vmap``) a pass with its gradient took the same CPU
+    time for perceptrons, and 1.7 times as much for LeNets. Images in channels-last layout took 1.7 times less.
     """
+    if x.ndim == 4:
+        # ``contiguous`` would leave a single channel as it is, since both layouts then have the same bytes.
+        x = torch.empty(x.shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last).copy_(x)
     total: torch.Tensor = models[0](x).softmax(dim=1)
     for model in models[1:]:
         total = total + model(x).softmax(dim=1)

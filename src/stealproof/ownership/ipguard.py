@@ -33,9 +33,9 @@ class Ipguard(Fingerprint):
         url="https://arxiv.org/abs/1910.12903",
     )
     departure = (
-        "all inputs are moved in one batch, each until its own loss is zero, inside the legal range; the distance k is"
-        " small by default, since logits of small networks differ by less than that of the paper's; inputs that start"
-        " from noise instead of data are left out"
+        "all inputs are moved in one batch, each until its own loss is zero, inside the legal range; k is 1, since"
+        " logits of small networks differ by little: at 10, perceptrons that share only the owner's data agreed on"
+        " every input; inputs that start from noise instead of data are left out"
     )
     null = NULL
     exact = False
@@ -46,7 +46,7 @@ class Ipguard(Fingerprint):
 
     count: int = 100
     """Inputs of the fingerprint; at least 1."""
-    k: float = 0.1
+    k: float = 1.0
     """How far the logit of the reached class lies ahead of that of the class left behind; 0 or more."""
     target: Literal["least likely", "random"] = "least likely"
     """The class that is reached: the model's last choice for the input, or any other at random."""
