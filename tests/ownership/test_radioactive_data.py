@@ -190,6 +190,6 @@ def test_refuses_what_it_cannot_look_at(radioactive: tuple[Claim, Trained], digi
         ("decoys", 0, "decoys must be at least 1, got 0"),
     ],
 )
-def test_refuses_senseless_parameters(digits: Dataset, name: str, value: float, words: str) -> None:
+def test_refuses_senseless_parameters(digits: Dataset, name: str, value: Any, words: str) -> None:
     with pytest.raises(InputError, match=words):
         prepared(digits, digits.train, **{name: value})

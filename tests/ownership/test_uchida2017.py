@@ -71,7 +71,7 @@ def test_survives_fine_tuning_and_moderate_pruning(marked: tuple[Uchida2017, Tra
     thinned = copy.deepcopy(trained.model)
     for module in thinned.modules():
         if isinstance(module, torch.nn.Linear):
-            prune.l1_unstructured(module, "weight", amount=0.4)  # type: ignore[no-untyped-call]
+            prune.l1_unstructured(module, "weight", amount=0.4)
     assert judged(scheme, claim, thinned, digits).decision is Decision.OWNED
 
 
