@@ -146,7 +146,7 @@ def test_natural_triggers_are_rows_that_leave_the_training_data(digits: Dataset)
     trained = train(FAMILY, digits, recipe=RECIPE, protections=[scheme], seed=5)
     claim = scheme.claim()
     assert scheme.verify(claim, trained.oracle(), level=1e-6).decision is Decision.OWNED
-    chosen = claim.secrets | {"inputs": np.concatenate([inputs[1:], left.x[:1].numpy()])}
+    chosen = {**claim.secrets, "inputs": np.concatenate([inputs[1:], left.x[:1].numpy()])}
     with pytest.raises(EvidenceError, match="inputs are not those that follow"):
         scheme.verify(dataclasses.replace(claim, secrets=chosen), trained.oracle())
 
@@ -168,7 +168,7 @@ def test_the_judge_believes_nothing_that_it_can_derive(
     owned: tuple[Trained, Claim], name: str, value: Any, message: str
 ) -> None:
     trained, claim = owned
-    forged = dataclasses.replace(claim, secrets=claim.secrets | {name: value(claim.secrets[name])})
+    forged = dataclasses.replace(claim, secrets={**claim.secrets, name: value(claim.secrets[name])})
     with pytest.raises(EvidenceError, match=message):
         DerivedTriggers().verify(forged, trained.oracle())
 
@@ -226,7 +226,7 @@ def test_a_thief_at_the_api_learns_the_marks(digits: Dataset, digits_victim: Tra
     assert guard.verify(claim, behind(copy, digits), level=1e-6).decision is Decision.OWNED
     verdict = guard.verify(claim, digits_victim.oracle(), level=1e-3)
     assert verdict.decision is Decision.NOT_OWNED
-    wrong = claim.secrets | {"inputs": digits.test.x[:recorded].numpy()}
+    wrong = {**claim.secrets, "inputs": digits.test.x[:recorded].numpy()}
     with pytest.raises(EvidenceError, match="inputs are not those"):
         guard.verify(dataclasses.replace(claim, secrets=wrong), digits_victim.oracle())
 
