@@ -49,7 +49,8 @@ class DatasetInference(Fingerprint):
     null = "the suspect's scores have the same mean on the owner's members as on the non-members"
     caveat = (
         "this holds only if members and non-members were dealt from one pile by lot, which the claim can't prove: an"
-        " accuser who picks members that are easier for everybody accuses everybody"
+        " accuser who picks members that are easier for everybody accuses everybody; independent models of data from"
+        " the same distribution have been accused (Szyller et al. 2023), and so is whoever may use the same images"
     )
 
     access: Literal["black-box", "white-box"] = "black-box"

@@ -56,7 +56,10 @@ class RadioactiveData(Watermark, TrainingDefense):
         " images of a class share one direction and so are no independent rows for a paired t-test, which is reported"
     )
     null = "the suspect was made without the marked images, so that their secret directions are to it like any others"
-    caveat = "it accuses whoever trained on the marked images, whether or not the owner's model was copied"
+    caveat = (
+        "it accuses whoever trained on the marked images, whether or not the owner's model was copied; and chance lies"
+        " in the key: one that favours the owner does so on every model, so that control models have to be asked, too"
+    )
     accepts: ClassVar[frozenset[Answer]] = frozenset({Answer.TOP_K, Answer.PROBABILITIES, Answer.LOGITS})
     stage = Stage.DATA
 
