@@ -169,8 +169,9 @@ def compare(
         print(
             f"    mean {np.mean(statistics[-1]):.3f}: {', '.join(f'{k} {np.mean(v):.3f}' for k, v in of_kind.items())}"
         )
-    area = area_under_curve(*statistics)
-    silent = at_false_positive_rate(*statistics, 0.0).true_positive_rate
+    of_stolen, of_innocent = statistics
+    area = area_under_curve(of_stolen, of_innocent)
+    silent = at_false_positive_rate(of_stolen, of_innocent, 0.0).true_positive_rate
     print(f"    area {shown(area, 3)}; found without a false alarm {shown(silent, 3)}", flush=True)
     return area.value
 

@@ -51,19 +51,20 @@ def owned(name: str, seed: int = 0) -> tuple[Trained, Claim, Trained]:
     """The owner's model, the claim to it, and a model that bears the mark."""
     scheme: Any = make(name)
     if isinstance(scheme, TrainingDefense):
-        trained = train(FAMILY, data(), recipe=RECIPE, protections=[scheme], seed=seed)
-        return trained, scheme.claim(trained.model), trained
+        watermark: Any = scheme
+        trained = train(FAMILY, data(), recipe=RECIPE, protections=[watermark], seed=seed)
+        return trained, watermark.claim(trained.model), trained
     if isinstance(scheme, Guard):
-        # Every query marked: a surrogate on few of them would learn too few marks.
-        scheme = dataclasses.replace(scheme, rate=0.5)
-        scheme.use_key(KEY)
-        answers = GuardedOracle(plain().oracle(), [scheme]).ask(data().pool.x).predicted
+        # Half of the queries are marked: a surrogate on so few of them would learn too few marks.
+        guard: Any = scheme.make({**scheme.parameters(), "rate": 0.5})
+        guard.use_key(KEY)
+        answers = GuardedOracle(plain().oracle(), [guard]).ask(data().pool.x).predicted
         import torch
 
         part = dataclasses.replace(data().pool, y=torch.as_tensor(answers))
         copy = fit(FAMILY, part, classes=data().classes, recipe=dataclasses.replace(RECIPE, epochs=100), seed=seed)
         surrogate = Trained(model=copy, domain=data().domain, classes=data().classes, card={})
-        return plain(), scheme.claim(plain().model), surrogate
+        return plain(), guard.claim(plain().model), surrogate
     assert isinstance(scheme, Fingerprint)
     return plain(), scheme.enroll(plain().model, data(), seed=seed), plain()
 

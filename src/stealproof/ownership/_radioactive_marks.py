@@ -16,7 +16,8 @@ BATCH = 512
 def carriers(count: int, classes: int, dimension: int, generator: torch.Generator) -> torch.Tensor:
     """``count`` sets of unit vectors ``(count, classes, dimension)``, uniform over directions."""
     drawn = torch.randn(count, classes, dimension, generator=generator, dtype=torch.float64)
-    return drawn / drawn.norm(dim=2, keepdim=True)
+    unit: torch.Tensor = drawn / drawn.norm(dim=2, keepdim=True)
+    return unit
 
 
 def mark(
