@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from stealproof import catalog
+from stealproof.reports.matrix import make_matrix
+from stealproof.reports.matrix_text import matrix_markdown
 from stealproof.reports.tables import tally, words
+from stealproof.studies import library
 
 DOCS = Path(__file__).parent
 RESULTS = DOCS.parent / "results"
@@ -75,6 +78,9 @@ def reproductions_page() -> str:
 def _study(name: str, cards: Any) -> list[str]:
     """The expectations of one study; ``open`` means that the interval reaches over the bound."""
     lines = [f"## {name}", "", f"{tally(cards)}.", ""]
+    study = library.shipped(name)
+    if study.table is not None:
+        lines += [*matrix_markdown(make_matrix(cards, study.table)), ""]
     lines += [
         "| cell | measure | measured (95% interval) | seeds | expected | paper | holds |",
         "|---|---|---|---|---|---|---|",

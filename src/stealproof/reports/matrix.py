@@ -9,6 +9,8 @@ from typing import Any
 from stealproof import catalog
 from stealproof.errors import InputError
 from stealproof.inputs.systems import parse_systems
+from stealproof.measures.estimate import Estimate
+from stealproof.measures.roc import area_under_curve
 from stealproof.studies.study import described
 from stealproof.studies.table import Table
 
@@ -65,6 +67,9 @@ class Row:
     once: Json | None
     """The measure that a row has once."""
 
+    area: Estimate | None = None
+    """Area under the ROC curve of the table's spread, copies against innocents; smaller values speak for a copy."""
+
     @property
     def label(self) -> str:
         """Name and details in words."""
@@ -118,13 +123,15 @@ def make_matrix(cards: Sequence[Json], table: Table) -> Matrix:
     for key in keys:
         mine = {column: card for row, column, card in placed if row == key}
         once = [card["measures"][table.once] for card in mine.values() if table.once in card["measures"]]
+        entries = tuple(_entry(mine.get(column.value), table) for column in columns)
         rows.append(
             Row(
                 arguments=table.place(next(iter(mine.values()))["arguments"])[0],
                 name=str(key[0]),
                 details=_details(key, [other for other in keys if other[0] == key[0]], table.rows),
-                entries=tuple(_entry(mine.get(column.value), table) for column in columns),
+                entries=entries,
                 once=once[0] if once else None,
+                area=_area(columns, entries),
             )
         )
     return Matrix(
@@ -134,6 +141,16 @@ def make_matrix(cards: Sequence[Json], table: Table) -> Matrix:
         seeds=max(len(card["seeds"]) for card in measured),
         level=argument(measured[0], "level"),
     )
+
+
+def _area(columns: Sequence[Column], entries: Sequence[Entry | None]) -> Estimate | None:
+    """Over suspects and seeds, without columns of many independents: those keep the smallest of their values only."""
+    copies: list[float] = []
+    innocents: list[float] = []
+    for column, entry in zip(columns, entries, strict=True):
+        if entry is not None and column.group and entry.estimate["n"] == len(entry.spread):
+            (innocents if column.group == INNOCENT else copies).extend(-value for value in entry.spread)
+    return area_under_curve(copies, innocents) if copies and innocents else None
 
 
 def argument(card: Json, name: str) -> Any:
