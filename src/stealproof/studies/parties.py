@@ -256,18 +256,30 @@ class Parties:
         return population(stock, count, data=self.owner_data, pool=self.pool, workshop=self.workshop)
 
     def calibration(self, scheme: Scheme, claim: Claim, count: int, *, level: float) -> Calibration | None:
-        """What the scheme finds on ``count`` control models."""
+        """What the scheme finds on ``count`` control models; every suspect of the same claim is held against it."""
         if count == 0:
             return None
-        controls = self.population("control", count)
-        made = scheme.make()
-        return made.calibrate(
-            claim,
-            [control.oracle() for control in controls],
-            models=[control.model for control in controls],
-            level=level,
-            seed=self.seed,
-            description=f"{count} control models trained on other rows",
+        key = self._key(
+            self._described("calibration")
+            | {"scheme": dataclasses.asdict(scheme), "model": claim.model_digest, "count": count, "level": level}
+        )
+        store = self.workshop.store
+        with store.lock("calibrations", key):
+            found = store.read("calibrations", key)
+            if found is None:
+                controls = self.population("control", count)
+                calibration = scheme.make().calibrate(
+                    claim,
+                    [control.oracle() for control in controls],
+                    models=[control.model for control in controls],
+                    level=level,
+                    seed=self.seed,
+                    description=f"{count} control models trained on other rows",
+                )
+                found = dataclasses.asdict(calibration)
+                store.write("calibrations", key, found)
+        return Calibration(
+            statistics=tuple(found["statistics"]), p_values=tuple(found["p_values"]), description=found["description"]
         )
 
     def _fitted(self, family: NetworkFamily, part: Part, seed: int) -> torch.nn.Module:

@@ -63,6 +63,10 @@ def test_the_innocent_are_not_accused(workshop: Workshop, suspect: str) -> None:
 def test_controls_judge_where_the_scheme_can_not(workshop: Workshop) -> None:
     zest = {"scheme": "zest", "scheme_parameters": {"count": 16, "masks": 20}, "level": 0.1}
     assert value(run(workshop, **zest, controls=9), "detected") == 1
+    # The second suspect of a claim is held against the same controls, without asking them again.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("stealproof.roles.ownership.Ownership.calibrate", pytest.fail)
+        assert value(run(workshop, **zest, controls=9, suspect="weight_quantization"), "detected") == 1
     assert value(run(workshop, **zest, controls=4), "inconclusive") == 1
 
 
