@@ -18,13 +18,18 @@ def refuse_pickle(path: Path, advice: str = ADVICE) -> None:
         raise UnsafeFile(f"{path} is a pickle, which could run code when it is loaded; {advice}")
     if not path.is_file():
         return
-    start = first_bytes(path, 4)
+    start = first_bytes(path, 9)
     # Protocol 2 and later start with \x80 and the protocol's number; older ones have no mark, but no magic number
     # of ours either, so that the reader of the expected format refuses them.
-    if len(start) >= 2 and start[0] == 0x80 and 2 <= start[1] <= 5 and start != b"\x80\x02\x00\x00":
+    if len(start) >= 2 and start[0] == 0x80 and 2 <= start[1] <= 5 and not _is_safetensors(start):
         raise UnsafeFile(f"{path} holds a pickle, which could run code when it is loaded; {advice}")
-    if start == b"PK\x03\x04" and _has_pickle_inside(path):
+    if start[:4] == b"PK\x03\x04" and _has_pickle_inside(path):
         raise UnsafeFile(f"{path} is a PyTorch archive with a pickle inside, which could run code; {advice}")
+
+
+def _is_safetensors(start: bytes) -> bool:
+    """Whether a file begins with 8 bytes of a length, which may look like a pickle's mark, and then JSON."""
+    return start[4:8] == bytes(4) and start[8:9] == b"{"
 
 
 def _has_pickle_inside(path: Path) -> bool:
