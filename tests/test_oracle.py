@@ -269,3 +269,13 @@ def test_access_in_words() -> None:
     assert str(TOP_2) == "top-2 probabilities"
     assert str(narrowed(Access(), decimals=3)) == "probabilities, 3 decimals"
     assert str(Access(incomplete=True)) == "probabilities, incomplete queries"
+
+
+def test_batches_with_and_without_labels_or_scores_lose_no_row() -> None:
+    scores = np.array([[0.2, 0.8], [0.9, 0.1]])
+    mixed = Answers.joined([Answers(scores=scores), Answers(labels=np.array([1]), scores=scores[1:])])
+    assert mixed.predicted.tolist() == [1, 0, 1]
+    assert mixed.scores is not None
+    assert len(mixed.scores) == len(mixed) == 3
+    poorer = Answers.joined([Answers(scores=scores), Answers(labels=np.array([1]))])
+    assert (poorer.predicted.tolist(), poorer.scores) == ([1, 0, 1], None)

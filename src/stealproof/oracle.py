@@ -141,10 +141,13 @@ class Answers:
 
     @classmethod
     def joined(cls, parts: Sequence[Answers]) -> Answers:
-        """The answers to several batches, as one."""
-        labels = [part.labels for part in parts if part.labels is not None]
+        """The answers to several batches, as one; with labels if any batch has some, with scores if every batch has."""
+        labelled = any(part.labels is not None for part in parts)
         scores = [part.scores for part in parts if part.scores is not None]
-        return cls(labels=np.concatenate(labels) if labels else None, scores=np.concatenate(scores) if scores else None)
+        return cls(
+            labels=np.concatenate([part.predicted for part in parts]) if labelled else None,
+            scores=np.concatenate(scores) if scores and len(scores) == len(parts) else None,
+        )
 
     def distributions(self, classes: int, access: Access) -> NDArray[np.float64]:
         """The best guess ``(n, classes)`` at the victim's probabilities, each row summing to 1.

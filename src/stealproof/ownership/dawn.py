@@ -106,8 +106,7 @@ class Dawn(Watermark, Guard):
         draws = np.frombuffer(b"".join(digests), dtype=">u2").reshape(len(digests), -1)[:, 0]
         rows = np.flatnonzero(draws <= math.floor(RANGE * self.rate))
         if len(rows) == 0:
-            # With labels, like every other batch: half of a client's answers can't have some.
-            return Answers(labels=answers.predicted, scores=answers.scores)
+            return answers
         right = answers.predicted[rows]
         # Of 64 further bits of the same digest the remainder is uniform up to 1 in 10^18.
         steps = np.array([int.from_bytes(digests[row][8:16], "big") % (classes - 1) for row in rows], dtype=np.int64)

@@ -133,8 +133,7 @@ class DerivedTriggers(Watermark, TrainingDefense, Guard):
             raise InputError(f"this {self.name()} has marked a training run; give the API an instance of its own")
         served = {row: label for row, label in enumerate(served_labels(self.book, queries)) if label is not None}
         if not served:
-            # With labels, like every other batch: half of a client's answers can't have some.
-            return Answers(labels=answers.predicted, scores=answers.scores)
+            return answers
         rows, labels = np.asarray(list(served)), np.asarray(list(served.values()), dtype=np.int64)
         record(self.book, queries[rows], labels)
         return _relabelled(answers, rows, labels)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stealproof import seeds
 from stealproof.claims import Claim, Decision, Verdict
@@ -18,7 +17,8 @@ from stealproof.errors import AccessDenied, BudgetExceeded, EvidenceError, Input
 from stealproof.errors import QueryRefused as Refused
 from stealproof.measures.binomial import matches_p_value
 from stealproof.measures.conformal import conformal_p_value, conformal_threshold, controls_needed
-from stealproof.oracle import Answer, Answers, Budget, Oracle, as_array
+from stealproof.oracle import Answer, Answers, Oracle, as_array
+from stealproof.roles._watched_suspect import WatchedSuspect
 from stealproof.system import System
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ JUDGE = "judge"
 OWNER = "owner"
 """First name of the owner's generators while a fingerprint is enrolled."""
 CLASSIFIERS = frozenset({Answer.LABELS, Answer.TOP_K, Answer.PROBABILITIES, Answer.LOGITS})
-PROBE = 16
-"""Inputs that are asked a second time, to see whether the suspect contradicts itself."""
 SURPRISING = 0.01
 """A scheme is called miscalibrated when its controls reject more often than chance would this rarely allow."""
 
@@ -150,7 +148,7 @@ class Ownership(System):
         if not 0 < level < 1:
             raise InputError(f"the level must lie between 0 and 1, got {level}")
         self._check(claim, suspect, model)
-        watched = _Watched(suspect)
+        watched = WatchedSuspect(suspect)
         trial = Trial(
             claim=claim,
             suspect=watched,
@@ -188,7 +186,7 @@ class Ownership(System):
             self._check(claim, control, model)
             trial = Trial(
                 claim=claim,
-                suspect=_Watched(control),
+                suspect=WatchedSuspect(control),
                 model=model,
                 level=level,
                 seed=seed,
@@ -247,7 +245,7 @@ class Ownership(System):
         )
 
     def _decide(
-        self, found: Examination, watched: _Watched, *, level: float, calibration: Calibration | None, leaked: int
+        self, found: Examination, watched: WatchedSuspect, *, level: float, calibration: Calibration | None, leaked: int
     ) -> Verdict:
         controls = () if calibration is None else calibration.statistics
         reasons, doubts = list(found.reasons), list[str]()
@@ -375,46 +373,6 @@ class Enrolment:
     def generator(self, *names: str | int) -> torch.Generator:
         """The owner's PyTorch generator of these names."""
         return seeds.generator(self.seed, OWNER, *names)
-
-
-@final
-class _Watched(Oracle):
-    """A suspect, metered, with an eye on whether its answers mean anything."""
-
-    def __init__(self, inner: Oracle) -> None:
-        super().__init__(
-            domain=inner.domain,
-            classes=inner.classes,
-            access=inner.access,
-            budget=Budget(parent=inner.budget),
-            transcript=inner.transcript,
-        )
-        self._inner = inner
-        self._seen: set[int] = set()
-        self._first: tuple[NDArray[Any], NDArray[np.int64]] | None = None
-        self.asked_again = 0
-        self.contradictions = 0
-
-    def _answer(self, queries: NDArray[Any]) -> Answers:
-        answers = self._inner._answer(queries)
-        if answers.labels is not None or answers.scores is not None:
-            predicted = answers.predicted
-            self._seen.update(np.unique(predicted).tolist())
-            if self._first is None:
-                self._first = queries[:PROBE].copy(), predicted[:PROBE]
-        return answers
-
-    @property
-    def constant(self) -> int | None:
-        """The only label that the suspect gave to ``PROBE`` inputs or more, or None."""
-        return next(iter(self._seen)) if len(self._seen) == 1 and self.budget.spent >= PROBE else None
-
-    def ask_again(self) -> None:
-        """Repeat the first few inputs."""
-        if self._first is not None:
-            queries, before = self._first
-            self.asked_again = len(queries)
-            self.contradictions = int((self.query(queries).predicted != before).sum())
 
 
 def _held_against(calibration: Calibration, level: float) -> tuple[str, bool]:
