@@ -78,10 +78,26 @@ def open_claim(path: str | Path) -> Claim:
         size = path.stat().st_size
         if size > LARGEST:
             raise ValueError(f"it has {size:,} bytes, more than {LARGEST:,}")
-        return _decode(path.read_bytes())
-    except (safetensors.SafetensorError, OSError, *MISREAD) as error:
-        reason = str(error) or type(error).__name__
-        raise EvidenceError(f"{path} is no claim that can be read: {reason}; {ADVICE}") from error
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise _unreadable(str(path), error) from error
+    return read_claim(content, what=str(path))
+
+
+def read_claim(content: bytes, *, what: str) -> Claim:
+    """The claim in the bytes of a claim file, which ``what`` names in messages.
+
+    Raises:
+        EvidenceError: damaged, cut short, of another kind or of a later version; the message says what.
+    """
+    try:
+        return _decode(content)
+    except (safetensors.SafetensorError, *MISREAD) as error:
+        raise _unreadable(what, error) from error
+
+
+def _unreadable(what: str, error: Exception) -> EvidenceError:
+    return EvidenceError(f"{what} is no claim that can be read: {str(error) or type(error).__name__}; {ADVICE}")
 
 
 def _encode(claim: Claim) -> bytes:
