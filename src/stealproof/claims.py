@@ -6,6 +6,7 @@ in one table, and a reader sees the null hypothesis, the p-value and the control
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -63,3 +64,25 @@ class Verdict:
     """The same statistic on independent reference models."""
     reasons: tuple[str, ...] = ()
     """Why the decision is what it is, one sentence each, in order."""
+
+    def in_json(self) -> dict[str, Any]:
+        """This verdict in JSON types; what is not finite (a threshold that nothing reaches) is null."""
+        return {
+            "decision": str(self.decision),
+            "scheme": self.scheme,
+            "null": self.null,
+            "statistic": _finite(self.statistic),
+            "threshold": _finite(self.threshold),
+            "p_value": _finite(self.p_value),
+            "level": self.level,
+            "e_value": _finite(self.e_value),
+            "effect": _finite(self.effect),
+            "queries": self.queries,
+            "published_threshold": _finite(self.published_threshold),
+            "controls": [_finite(value) for value in self.controls],
+            "reasons": list(self.reasons),
+        }
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else value

@@ -134,7 +134,7 @@ def command(
         "access": str(party.oracle.access),
         "opened": party.model is not None,
         "seed": seed,
-        **in_json(verdict),
+        **verdict.in_json(),
         "controls_are": None if calibration is None else calibration.description,
     }
     if as_json:
@@ -202,25 +202,6 @@ def _calibration(
     )
 
 
-def in_json(verdict: Verdict) -> dict[str, Any]:
-    """A verdict in JSON types; what is not finite (a threshold that nothing reaches) is null."""
-    return {
-        "decision": str(verdict.decision),
-        "scheme": verdict.scheme,
-        "null": verdict.null,
-        "statistic": _finite(verdict.statistic),
-        "threshold": _finite(verdict.threshold),
-        "p_value": _finite(verdict.p_value),
-        "level": verdict.level,
-        "e_value": _finite(verdict.e_value),
-        "effect": _finite(verdict.effect),
-        "queries": verdict.queries,
-        "published_threshold": _finite(verdict.published_threshold),
-        "controls": [_finite(value) for value in verdict.controls],
-        "reasons": list(verdict.reasons),
-    }
-
-
 def in_words(verdict: Verdict, report: dict[str, Any]) -> str:
     """The verdict as text: the decision, the numbers behind it, the reasons."""
     unreachable = not math.isfinite(verdict.threshold)
@@ -246,7 +227,3 @@ def in_words(verdict: Verdict, report: dict[str, Any]) -> str:
     reasons = "\n".join(f"- {reason}" for reason in verdict.reasons)
     head = f"{str(verdict.decision).upper()}: {MEANING[verdict.decision]}"
     return f"{head}\n\n{report['suspect']}, held against {report['claim']} ({verdict.scheme})\n\n{table}\n\n{reasons}"
-
-
-def _finite(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else value
