@@ -1,0 +1,260 @@
+"""``stealproof claim``: keys, plans, dossiers and timestamps, so that a claim can be shown to a stranger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stealproof.cli._options import (
+    data_parameter_option,
+    json_option,
+    parameter_option,
+    parse_parameters,
+    print_json,
+    say,
+)
+
+if TYPE_CHECKING:
+    from stealproof.evidence.dossier import Dossier
+    from stealproof.evidence.keys import PrivateKey
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+key_option = click.option(
+    "--key", "key_path", type=FILE, metavar="FILE", help="Your private key; `stealproof claim key FILE` makes one."
+)
+out_option = click.option(
+    "--out", type=FILE, metavar="X.dossier", help="The file to write.  [default: beside the input]"
+)
+roots_option = click.option(
+    "--tsa-root",
+    "root_paths",
+    type=FILE,
+    multiple=True,
+    metavar="PEM",
+    help="Root certificate of a time-stamping authority that you trust. Repeatable.",
+)
+PRIVATE = 0o600
+
+
+@click.group("claim")
+def command() -> None:
+    """Make a claim that a stranger can check: sign it, have it timestamped, show it, verify it."""
+
+
+@command.command("key")
+@click.argument("path", type=FILE)
+@click.option("--algorithm", type=click.Choice(["ed25519", "ecdsa-p256"]), default="ed25519", show_default=True)
+def key_command(path: Path, algorithm: Any) -> None:
+    """Make a private key at PATH, for your eyes only, and the public one that others check with at PATH.pub."""
+    from stealproof.evidence.keys import new_key, open_private
+
+    new_key(path, algorithm=algorithm)
+    say(f"saved {path}, which you keep secret, and {path}.pub, which you give to others")
+    click.echo(open_private(path).key_id)
+
+
+@command.command("plan")
+@click.argument("scheme_name", metavar="SCHEME")
+@click.option("--data", "data_spec", required=True, metavar="DATA", help="The owner's data, as `protect` takes them.")
+@data_parameter_option
+@parameter_option
+@key_option
+@click.option("--out", type=FILE, required=True, metavar="X.dossier", help="The file to write.")
+def plan_command(
+    scheme_name: str,
+    data_spec: str,
+    data_pairs: tuple[str, ...],
+    parameters: tuple[str, ...],
+    key_path: Path | None,
+    out: Path,
+) -> None:
+    """Before you mark a model: promise how, so that its triggers will be ones that nobody chose.
+
+    Then have the plan timestamped, and give it to `stealproof protect SCHEME ... --plan X.dossier`.
+    """
+    from stealproof import catalog
+    from stealproof.court.claiming import plan_triggers
+    from stealproof.inputs.data import open_data
+
+    key = _key(key_path)
+    _check_target(out)
+    scheme = catalog.make(scheme_name, "ownership", **parse_parameters(parameters))
+    plan = plan_triggers(scheme, open_data(data_spec, **parse_parameters(data_pairs)), key)
+    _save(plan, out)
+    say(f"saved {out}; keep it secret, and go on: stealproof claim timestamp {out} --tsa URL")
+
+
+@command.command("new")
+@click.argument("claim_path", metavar="CLAIM", type=FILE)
+@click.option(
+    "--model",
+    type=click.Path(exists=True, path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="The model that you claim, a file or a folder.",
+)
+@key_option
+@click.option("--plan", "plan_path", type=FILE, metavar="X.dossier", help="The plan that the model was marked by.")
+@out_option
+def new_command(claim_path: Path, model: Path, key_path: Path | None, plan_path: Path | None, out: Path | None) -> None:
+    """Sign the CLAIM (a .claim file of `stealproof protect`) to the model, and put all evidence into one dossier."""
+    from stealproof.court.claiming import claim_model
+    from stealproof.evidence.dossier import SUFFIX, open_dossier, read_evidence
+
+    key = _key(key_path)
+    out = out or claim_path.with_suffix(SUFFIX)
+    _check_target(out)
+    plan = b"" if plan_path is None else open_dossier(plan_path).to_bytes()
+    _save(claim_model(read_evidence(claim_path), model, key, plan=plan, what=str(claim_path)), out)
+    say(f"saved {out}; it holds your secrets, for you and a judge alone")
+    say(f"go on: stealproof claim timestamp {out} --tsa URL")
+
+
+@command.command("timestamp")
+@click.argument("path", metavar="DOSSIER", type=FILE)
+@click.option("--tsa", "url", metavar="URL", help="Address of a time-stamping authority (RFC 3161).")
+@click.option("--timeout", type=float, default=30.0, show_default=True, help="Seconds to wait for it.")
+@roots_option
+@click.option("--force", is_flag=True, help="Replace a timestamp, although an older one is worth more.")
+def timestamp_command(path: Path, url: str | None, timeout: float, root_paths: tuple[Path, ...], force: bool) -> None:
+    """Have somebody else sign that DOSSIER exists today; only its SHA-256 is sent. The file is replaced."""
+    from stealproof.errors import InputError
+    from stealproof.evidence.dossier import open_dossier, read_statement
+    from stealproof.evidence.timestamp import check_token, request_token
+
+    if url is None:
+        raise InputError("name a time-stamping authority with --tsa, for example --tsa http://timestamp.digicert.com")
+    dossier = open_dossier(path)
+    read_statement(dossier, what=str(path))
+    if dossier.token and not force:
+        raise InputError(
+            f"{path} is timestamped, and an older timestamp is worth more; --force replaces it all the same"
+        )
+    token = request_token(url, dossier.envelope, timeout=timeout)
+    if root_paths:
+        stamp = check_token(token, dossier.envelope, roots=[root.read_bytes() for root in root_paths])
+        say(f"{stamp.authority} saw it at {stamp.time:%Y-%m-%d %H:%M:%S} UTC")
+    else:
+        say("whether to trust the authority was not checked; --tsa-root names its root certificate")
+    _save(dossier.stamped(token), path)
+    say(f"saved {path}, timestamped")
+
+
+@command.command("close")
+@click.argument("path", metavar="DOSSIER", type=FILE)
+@click.option("--out", type=FILE, required=True, metavar="X.dossier", help="The file to write.")
+def close_command(path: Path, out: Path) -> None:
+    """Write a copy of DOSSIER without secrets, which may be published; a judge needs the open one."""
+    from stealproof.errors import InputError
+    from stealproof.evidence.dossier import PLAN, open_dossier
+
+    _check_target(out)
+    dossier = open_dossier(path)
+    if dossier.kind == PLAN:
+        raise InputError(
+            f"{path} is a plan, whose very commitment tells the triggers; it goes to a judge only, in a claim"
+        )
+    _save(dossier.closed(), out, mode=None)
+    say(f"saved {out}, without secrets")
+
+
+@command.command("show")
+@click.argument("path", metavar="DOSSIER", type=FILE)
+@json_option
+def show_command(path: Path, as_json: bool) -> None:
+    """Print what DOSSIER says, without its secrets. Nothing but the signature is verified."""
+    _print(_described(path), as_json=as_json)
+
+
+@command.command("verify")
+@click.argument("path", metavar="DOSSIER", type=FILE)
+@roots_option
+@click.option(
+    "--accuser", "accuser_path", type=FILE, metavar="PUB", help="The public key that the accuser is known by."
+)
+@json_option
+def verify_command(path: Path, root_paths: tuple[Path, ...], accuser_path: Path | None, as_json: bool) -> None:
+    """Check all of DOSSIER that can be checked without a suspect. Exit code 3: it does not check out."""
+    from stealproof.court.checking import check_dossier
+    from stealproof.evidence.dossier import read_evidence
+    from stealproof.evidence.keys import open_public
+
+    checks = check_dossier(
+        read_evidence(path),
+        roots=[read_root(root) for root in root_paths],
+        accuser=None if accuser_path is None else open_public(accuser_path),
+        what=str(path),
+    )
+    if as_json:
+        print_json({"dossier": str(path), "checks": checks})
+    else:
+        click.echo("\n".join(f"{name:12}  {words}" for name, words in checks.items()))
+
+
+def read_root(path: Path) -> bytes:
+    """A root certificate's bytes."""
+    from stealproof.errors import InputError
+
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"the certificate {path} can't be read: {error.strerror}") from error
+
+
+def _key(path: Path | None) -> PrivateKey:
+    from stealproof.errors import InputError
+    from stealproof.evidence.keys import open_private
+
+    if path is None:
+        raise InputError("sign with --key FILE; if you have no key, make one first: stealproof claim key FILE")
+    return open_private(path)
+
+
+def _check_target(out: Path) -> None:
+    from stealproof.errors import InputError
+    from stealproof.evidence.dossier import SUFFIX
+
+    if out.suffix != SUFFIX:
+        raise InputError(f"a dossier is saved as {SUFFIX}, got {out.name}; name it {out.stem}{SUFFIX}")
+    if out.exists():
+        raise InputError(f"{out} is there already, and may be timestamped; choose another name with --out")
+
+
+def _save(dossier: Dossier, out: Path, *, mode: int | None = PRIVATE) -> None:
+    from stealproof.files import write_atomic
+
+    write_atomic(out, dossier.to_bytes(), mode=mode)
+
+
+def _described(path: Path) -> dict[str, Any]:
+    from stealproof.evidence.dossier import PLAN, open_dossier, read_statement
+
+    dossier = open_dossier(path)
+    said = read_statement(dossier, what=str(path))
+    planned = dossier.kind == PLAN
+    # With the timestamp, the commitment of a plan tells the triggers.
+    digests = {"sha256": None, "commitment": None} if planned else {"sha256": said.model, "commitment": said.commitment}
+    return {
+        "dossier": str(path),
+        "kind": "plan" if planned else "claim",
+        "model": said.subject,
+        **digests,
+        "scheme": said.scheme,
+        "parameters": dict(said.parameters),
+        "key": said.key_id,
+        "created": said.created,
+        "timestamped": bool(dossier.token),
+        "open": dossier.opened,
+        "plan": said.plan,
+    }
+
+
+def _print(report: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(report)
+        return
+    words = {True: "yes", False: "no", None: "none"}
+    for name, value in report.items():
+        click.echo(f"{name:12}  {words.get(value, value) if value is None or isinstance(value, bool) else value}")

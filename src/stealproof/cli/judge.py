@@ -1,0 +1,204 @@
+"""``stealproof judge``: hold a dossier against a suspect, step by step, and sign what was found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stealproof.cli._options import (
+    data_parameter_option,
+    json_option,
+    pairs_option,
+    parse_parameters,
+    print_json,
+    progress_bar,
+    say,
+)
+from stealproof.cli.claim import FILE, read_root, roots_option
+
+if TYPE_CHECKING:
+    from stealproof.claims import Decision
+    from stealproof.court.hearing import Judgement
+
+SEED_BITS = 53
+"""Of the judge's seed: as many as every reader of JSON keeps."""
+MARKS = {True: "yes", False: "NO", None: "-"}
+"""What a step is marked with on the terminal."""
+
+
+@click.command("judge")
+@click.argument("dossier_path", metavar="CLAIM", type=FILE, required=False)
+@click.argument("suspect", required=False)
+@roots_option
+@click.option(
+    "--accuser", "accuser_path", type=FILE, metavar="PUB", help="The public key that the accuser is known by."
+)
+@click.option(
+    "--suspect-since",
+    "since",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    help="When the accuser could first look at SUSPECT (UTC); the claim must be older.",
+)
+@click.option("--counter", type=FILE, metavar="X.dossier", help="A dossier by which SUSPECT's maker claims it.")
+@click.option(
+    "--attempts", type=int, default=1, show_default=True, help="Plans or claims of this accuser that you know of."
+)
+@click.option("--data", "data_spec", default="", metavar="DATA", help="The data that SUSPECT is for.")
+@data_parameter_option
+@click.option("--access", "access_words", default="", metavar="KIND", help="What the judge sees, as in `verify`.")
+@click.option(
+    "--level", type=float, default=1e-3, show_default=True, help="Chance at most of accusing an independent model."
+)
+@click.option("--controls", "count", type=int, metavar="N", help="Train N independent models on the data's pool part.")
+@click.option("--control", "control_specs", multiple=True, metavar="MODEL", help="An independent model. Repeatable.")
+@click.option("--public", "public_spec", default="", metavar="DATA", help="Data that SUSPECT's maker may have used.")
+@pairs_option("-t", "--target-option", "target_pairs", text="Of a URL or .onnx: softmax, output, batch, parallel, ...")
+@click.option("--token", envvar="STEALPROOF_TOKEN", help="Sent to a URL as a bearer token; or set STEALPROOF_TOKEN.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0, max=2**SEED_BITS - 1),
+    help="Of all that the judge chooses.  [default: fresh from the system, so that no liar can prepare for it]",
+)
+@click.option("--key", "key_path", type=FILE, metavar="FILE", help="Your private key, to sign the verdict with.")
+@click.option("--out", type=FILE, metavar="X.verdict", help="The signed verdict; it holds the claim's secrets.")
+@click.option(
+    "--replay", "replay_path", type=FILE, metavar="X.verdict", help="Recompute this verdict; nobody is asked."
+)
+@click.option("--judge", "judge_path", type=FILE, metavar="PUB", help="The public key that the judge is known by.")
+@json_option
+@click.pass_context
+def command(context: click.Context, as_json: bool, replay_path: Path | None, **options: Any) -> None:
+    """Judge the CLAIM (a .dossier file) against SUSPECT, a model as `stealproof verify` takes it.
+
+    Exit code 0: owned. 1: not owned, or inconclusive (--json tells which). 2: wrong input. 3: bad evidence.
+    """
+    judgement, report = _replayed(replay_path, options) if replay_path else _judged(options)
+    if as_json:
+        print_json(report | _in_json(judgement))
+    else:
+        click.echo(in_words(judgement, report))
+    context.exit(_exit_code(judgement.decision))
+
+
+def _judged(options: dict[str, Any]) -> tuple[Judgement, dict[str, Any]]:
+    import secrets
+    from datetime import UTC
+
+    from stealproof.cli import _dispute
+    from stealproof.cli._theft import open_data_of
+    from stealproof.cli.verify import _trained
+    from stealproof.court.claiming import opened_claim
+    from stealproof.court.hearing import Hearing, Party
+    from stealproof.court.judging import judge, scheme_of
+    from stealproof.court.verdict_file import SUFFIX, judge_and_sign
+    from stealproof.errors import InputError
+    from stealproof.evidence.dossier import read_evidence
+    from stealproof.evidence.keys import open_private, open_public
+    from stealproof.evidence.model_manifest import model_digest
+    from stealproof.inputs.oracle import parse_access
+
+    path, suspect, out = options["dossier_path"], options["suspect"], options["out"]
+    if path is None or suspect is None:
+        raise InputError("name the dossier and the suspect: stealproof judge CLAIM SUSPECT; or --replay X.verdict")
+    if (options["key_path"] is None) != (out is None):
+        raise InputError("a verdict is signed with --key FILE and written to --out X.verdict; give both or neither")
+    if out is not None and out.suffix != SUFFIX:
+        raise InputError(f"a verdict is saved as {SUFFIX}, got {out.name}; name it {out.stem}{SUFFIX}")
+    key = None if options["key_path"] is None else open_private(options["key_path"])
+    content = read_evidence(path)
+    scheme = scheme_of(opened_claim(content, what=str(path)))
+    access = parse_access(options["access_words"]) if options["access_words"] else None
+    target = parse_parameters(options["target_pairs"]) | ({"token": options["token"]} if options["token"] else {})
+    specs = options["control_specs"]
+    _dispute.refuse_twins(suspect, specs)
+    pairs, count = parse_parameters(options["data_pairs"]), options["count"]
+    wanted = options["data_spec"] or pairs or count is not None
+    data = open_data_of(options["data_spec"], pairs, suspect) if wanted else None
+    party = _dispute.open_party(suspect, scheme, data=data, access=access, options=target)
+    public = options["public_spec"]
+    leaked = _dispute.open_public(public, party.oracle.domain.shape) if public else None
+    given = [_dispute.open_party(spec, scheme, data=data, access=access, options={}) for spec in specs]
+    seed = secrets.randbits(SEED_BITS) if options["seed"] is None else options["seed"]
+    with progress_bar() as progress:
+        controls = given + _trained(count, suspect, data, party, seed, progress)
+        kinds = [f"{len(specs)} given"] * bool(specs) + [f"{count} trained on the data's pool part"] * bool(count)
+        hearing = Hearing(
+            dossier=content,
+            roots=tuple(read_root(root) for root in options["root_paths"]),
+            accuser=b"" if options["accuser_path"] is None else open_public(options["accuser_path"]).to_pem(),
+            since=None if options["since"] is None else options["since"].replace(tzinfo=UTC),
+            counter=b"" if options["counter"] is None else read_evidence(options["counter"]),
+            attempts=options["attempts"],
+            level=options["level"],
+            seed=seed,
+            controls_are=f"{len(controls)} independent models ({', '.join(kinds)})" if controls else "",
+        )
+        parties = [
+            Party(
+                name=one.name,
+                digest=model_digest(one.name) if Path(one.name).exists() else "",
+                oracle=one.oracle,
+                model=one.model,
+            )
+            for one in (party, *controls)
+        ]
+        if key is None:
+            judgement = judge(hearing, parties[0], controls=parties[1:], public=leaked, progress=progress)
+        else:
+            judgement, signed = judge_and_sign(
+                hearing, parties[0], key, controls=parties[1:], public=leaked, progress=progress
+            )
+    report = {"claim": str(path), "suspect": suspect, "access": str(party.oracle.access), "seed": seed, "out": None}
+    if key is not None:
+        from stealproof.files import write_atomic
+
+        write_atomic(out, signed, mode=0o600)
+        say(f"saved {out}, which both sides can recompute: stealproof judge --replay {out}")
+        report["out"] = str(out)
+    return judgement, report
+
+
+def _replayed(path: Path, options: dict[str, Any]) -> tuple[Judgement, dict[str, Any]]:
+    from stealproof.court.replay import replay
+    from stealproof.errors import InputError
+    from stealproof.evidence.dossier import read_evidence
+    from stealproof.evidence.keys import open_public
+
+    if options["dossier_path"] is not None:
+        raise InputError("a verdict holds claim and answers, so --replay X.verdict takes no CLAIM and no SUSPECT")
+    expected = None if options["judge_path"] is None else open_public(options["judge_path"])
+    judgement, file = replay(read_evidence(path), expected=expected, what=str(path))
+    say(f"recomputed {path}: every finding is as signed by the key {file.judge.key_id}")
+    evidence, suspect = file.said["evidence"], file.said["suspect"]
+    return judgement, {
+        "claim": f"{path}, claim.dossier",
+        "suspect": suspect["name"],
+        "access": suspect["answers"]["answer"],
+        "seed": evidence["seed"],
+        "out": str(path),
+    }
+
+
+def _in_json(judgement: Judgement) -> dict[str, Any]:
+    return {
+        "decision": str(judgement.decision),
+        "findings": [finding.in_json() for finding in judgement.findings],
+        "verdict": judgement.verdict.in_json(),
+    }
+
+
+def in_words(judgement: Judgement, report: dict[str, Any]) -> str:
+    """The judgement as text: the decision, then each step."""
+    import textwrap
+
+    lines = [str(judgement.decision).upper(), "", f"{report['suspect']}, held against {report['claim']}", ""]
+    for number, finding in enumerate(judgement.findings, 1):
+        head = f"{number}  {finding.step:10}  {MARKS[finding.ok]:3}  "
+        lines.append(textwrap.fill(finding.words, 100, initial_indent=head, subsequent_indent=" " * len(head)))
+    return "\n".join(lines)
+
+
+def _exit_code(decision: Decision) -> int:
+    return 0 if decision == "owned" else 1

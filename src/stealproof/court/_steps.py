@@ -1,0 +1,141 @@
+"""Steps 1 to 5 of a judgement: what can be said of a dossier before the suspect is asked anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from stealproof.claims import Claim
+from stealproof.court.claiming import check_follows, is_derived, plan_beacon
+from stealproof.court.hearing import Hearing, Party
+from stealproof.errors import EvidenceError, InputError
+from stealproof.evidence.dossier import CLAIM, Assertion, Dossier, check_content, public_parameters, read_statement
+from stealproof.evidence.keys import PublicKey
+from stealproof.evidence.timestamp import check_token
+from stealproof.inputs.claim import read_claim
+
+Outcome = tuple[bool | None, str]
+
+
+@dataclass(slots=True, kw_only=True)
+class File:
+    """A hearing, and what its steps have found so far."""
+
+    hearing: Hearing
+    dossier: Dossier = field(init=False)
+    assertion: Assertion = field(init=False)
+    claim: Claim = field(init=False)
+    honest: bool = False
+    """Whether inputs and labels follow from a beacon, so that nobody chose them."""
+
+
+def check_envelope(file: File, suspect: Party) -> Outcome:
+    """Step 1: the statement is what was signed."""
+    file.dossier = Dossier.from_bytes(file.hearing.dossier, what="the dossier")
+    file.assertion = said = read_statement(file.dossier, what="the dossier")
+    if file.dossier.kind != CLAIM:
+        raise EvidenceError("this is the dossier of a plan; expected that of the claim that came of it")
+    return True, f"a signed statement claims {said.subject} (SHA-256 {said.model}) by {said.scheme}"
+
+
+def check_signer(file: File, suspect: Party) -> Outcome:
+    """Step 2: whose key it is."""
+    key_id = file.assertion.key_id
+    if not file.hearing.accuser:
+        return None, f"signed with the key {key_id}; whose that is, nobody said (--accuser names the key expected)"
+    expected = PublicKey.from_pem(file.hearing.accuser, what="the accuser's key")
+    if expected.key_id != key_id:
+        raise EvidenceError(f"the dossier is signed with the key {key_id}, expected {expected.key_id}")
+    return True, f"signed with the accuser's key {key_id}"
+
+
+def check_commitment(file: File, suspect: Party) -> Outcome:
+    """Step 3: what is shown now is what was promised."""
+    check_content(file.dossier, file.assertion, what="the dossier")
+    claim = read_claim(file.dossier.content, what="the claim in the dossier")
+    said = file.assertion
+    if (claim.scheme, public_parameters(claim.parameters)) != (said.scheme, said.parameters):
+        raise EvidenceError("the claim in the dossier has another scheme or other parameters than the statement names")
+    file.claim = claim
+    return True, f"the claim shown is the one committed to ({said.commitment})"
+
+
+def check_precedence(file: File, suspect: Party) -> Outcome:
+    """Step 4: the claim is older than the accuser's first look at the suspect."""
+    hearing, dossier = file.hearing, file.dossier
+    if not dossier.token:
+        if dossier.plan:
+            return None, "the claim has no timestamp of its own; its plan has, see the next step"
+        return False, "the claim has no timestamp: it could have been made yesterday, from the suspect's own answers"
+    if not hearing.roots:
+        return False, "the claim has a timestamp, but the judge named no authority to trust (--tsa-root)"
+    stamp = check_token(dossier.token, dossier.envelope, roots=hearing.roots)
+    words = f"{stamp.authority} saw the claim at {_shown(stamp.time)}"
+    known = [(hearing.since, "the accuser could look at the suspect")] if hearing.since is not None else []
+    if hearing.counter:
+        known.append((_counter_time(hearing, suspect), "the suspect's maker had claimed the suspect"))
+    if not known:
+        if dossier.plan:
+            return None, f"{words}; since when there is the suspect does not matter, see the next step"
+        return (
+            False,
+            f"{words}; since when the accuser could look at the suspect, nobody said (--suspect-since, --counter)",
+        )
+    since, what = min(known)
+    if stamp.time < since:
+        return True, f"{words}, before {what} ({_shown(since)})"
+    # Triggers that follow from a beacon can't be fitted to a suspect, however old it is.
+    return (None if dossier.plan else False), f"{words}, not before {what} ({_shown(since)})"
+
+
+def check_generation(file: File, suspect: Party) -> Outcome:
+    """Step 5: nobody chose the inputs, or control models must show that the choice was fair."""
+    claim, hearing = file.claim, file.hearing
+    if not file.dossier.plan:
+        drawn = "its triggers were derived, but from no plan" if is_derived(claim) else "the accuser chose the inputs"
+        return None, f"{drawn}, so that only control models can tell whether they single out copies"
+    plan = Dossier.from_bytes(file.dossier.plan, what="the plan")
+    check_follows(claim, plan)
+    if read_statement(plan, what="the plan").key_id != file.assertion.key_id:
+        raise EvidenceError("the plan was signed with another key than the claim")
+    if not plan.token:
+        raise EvidenceError("the plan has no timestamp, so that there is no beacon")
+    if not hearing.roots:
+        return False, "the plan has a timestamp, but the judge named no authority to trust (--tsa-root)"
+    stamp = check_token(plan.token, plan.envelope, roots=hearing.roots)
+    if claim.secrets["beacon"] != plan_beacon(plan):
+        raise EvidenceError("the claim's triggers follow from another beacon than the plan's timestamp")
+    _derive_again(claim, suspect)
+    file.honest = True
+    return True, (
+        f"{stamp.authority} saw the plan at {_shown(stamp.time)}; all {len(claim.secrets['labels'])} triggers follow"
+        " from the plan and that timestamp, which nobody could choose"
+    )
+
+
+def _derive_again(claim: Claim, suspect: Party) -> None:
+    """Raise ``EvidenceError`` unless inputs and labels are those that follow from commitment, beacon and terms."""
+    from stealproof.ownership._derived_book import regenerated
+    from stealproof.roles.ownership import Trial
+
+    silent = Trial(
+        claim=claim, suspect=suspect.oracle, model=None, level=0.5, seed=0, progress=lambda what, share: None
+    )
+    regenerated(silent)
+
+
+def _counter_time(hearing: Hearing, suspect: Party) -> datetime:
+    """When the suspect's maker had claimed the suspect."""
+    counter = Dossier.from_bytes(hearing.counter, what="the counter-dossier")
+    said = read_statement(counter, what="the counter-dossier")
+    if not suspect.digest:
+        raise InputError("a counter-dossier is about a model's files, and the suspect shows none; name its file")
+    if counter.kind != CLAIM or said.model != suspect.digest:
+        raise EvidenceError(f"the counter-dossier is about the model {said.model}, but the suspect is {suspect.digest}")
+    if not counter.token:
+        raise EvidenceError("the counter-dossier has no timestamp, so it does not say since when the suspect exists")
+    return check_token(counter.token, counter.envelope, roots=hearing.roots).time
+
+
+def _shown(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

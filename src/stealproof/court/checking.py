@@ -1,0 +1,62 @@
+"""What can be checked of a dossier without a suspect: by its maker before it is needed, by anybody who is shown it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stealproof.court.claiming import check_follows, plan_beacon
+from stealproof.errors import EvidenceError
+from stealproof.evidence.dossier import CLAIM, Dossier, check_content, public_parameters, read_statement
+from stealproof.evidence.keys import PublicKey
+from stealproof.evidence.timestamp import check_token
+from stealproof.inputs.claim import read_claim
+
+
+def check_dossier(
+    content: bytes, *, roots: Sequence[bytes] = (), accuser: PublicKey | None = None, what: str
+) -> dict[str, str]:
+    """Each thing that was checked, and what was found, in words.
+
+    Args:
+        content: a dossier file.
+        roots: certificates in PEM of the time-stamping authorities to trust; without any, no timestamp is checked.
+        accuser: the key that the accuser is known by; None for whichever stands in the file.
+        what: the file in words, for messages.
+
+    Raises:
+        EvidenceError: something does not check out.
+    """
+    dossier = Dossier.from_bytes(content, what=what)
+    said = read_statement(dossier, what=what)
+    if accuser is not None and accuser.key_id != said.key_id:
+        raise EvidenceError(f"{what} is signed with the key {said.key_id}, expected {accuser.key_id}")
+    checks = {
+        "envelope": f"signed and untouched; it is about {said.subject}, by {said.scheme}",
+        "signer": f"key {said.key_id}" + ("" if accuser is None else ", as expected"),
+        "commitment": "closed: nothing is shown of what it commits to",
+        "timestamp": _stamp(dossier, roots),
+    }
+    if not dossier.opened:
+        return checks
+    check_content(dossier, said, what=what)
+    checks["commitment"] = "what it shows is what it committed to"
+    if dossier.kind == CLAIM:
+        claim = read_claim(dossier.content, what="the claim in the dossier")
+        if (claim.scheme, public_parameters(claim.parameters)) != (said.scheme, said.parameters):
+            raise EvidenceError(f"{what} holds a claim of another scheme or parameters than its statement names")
+        if dossier.plan:
+            plan = Dossier.from_bytes(dossier.plan, what="the plan")
+            check_follows(claim, plan)
+            if claim.secrets["beacon"] != plan_beacon(plan):
+                raise EvidenceError("the claim's triggers follow from another beacon than the plan's timestamp")
+            checks["plan"] = f"the claim follows from it; {_stamp(plan, roots)}"
+    return checks
+
+
+def _stamp(dossier: Dossier, roots: Sequence[bytes]) -> str:
+    if not dossier.token:
+        return "none"
+    if not roots:
+        return "there is one, which was not checked: name the authority's root certificate with --tsa-root"
+    stamp = check_token(dossier.token, dossier.envelope, roots=roots)
+    return f"{stamp.time:%Y-%m-%d %H:%M:%S} UTC by {stamp.authority}"

@@ -1,0 +1,168 @@
+"""The accuser's side: a claim file becomes a dossier, and a plan is made before the model is marked."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stealproof.errors import EvidenceError, InputError
+from stealproof.evidence.canonical import canonical, parse
+from stealproof.evidence.commitment import new_salt
+from stealproof.evidence.dossier import (
+    CLAIM,
+    PLAN,
+    Dossier,
+    check_content,
+    new_dossier,
+    public_parameters,
+    read_statement,
+)
+from stealproof.evidence.keys import PrivateKey
+from stealproof.evidence.model_manifest import model_digest
+from stealproof.inputs.claim import read_claim
+
+if TYPE_CHECKING:
+    from stealproof.claims import Claim
+    from stealproof.ownership.derived_triggers import DerivedTriggers
+    from stealproof.roles.dataset import Dataset
+
+BLANK = {"commitment": "00" * 32, "beacon": "00" * 32}
+"""Stands for what is not known yet; terms don't depend on it."""
+
+
+def claim_model(content: bytes, model: Path, key: PrivateKey, *, plan: bytes = b"", what: str) -> Dossier:
+    """A dossier that claims ``model``, a file or a folder, with the claim file's ``content``.
+
+    Args:
+        content: a claim file.
+        model: named by the digest of its manifest.
+        key: the accuser's, who signs.
+        plan: the timestamped dossier of the plan that the model was marked by, if it was.
+        what: the claim file's name, for messages.
+
+    Raises:
+        EvidenceError: no claim, or one that does not follow from the plan.
+    """
+    claim = read_claim(content, what=what)
+    if plan:
+        opened = Dossier.from_bytes(plan, what="the plan")
+        check_follows(claim, opened)
+        if not opened.token:
+            raise EvidenceError("the plan has no timestamp, so that nobody can see that it came first")
+    elif is_derived(claim) and claim.parameters["commitment"]:
+        raise InputError(
+            "this claim follows from a plan; name its dossier with --plan, since it proves nothing without"
+        )
+    return new_dossier(
+        content,
+        new_salt(),
+        kind=CLAIM,
+        subject=model.name,
+        model=model_digest(model),
+        scheme=claim.scheme,
+        parameters=claim.parameters,
+        key=key,
+        created=datetime.datetime.now(datetime.UTC),
+        plan=plan,
+    )
+
+
+def plan_triggers(scheme: DerivedTriggers, data: Dataset, key: PrivateKey) -> Dossier:
+    """The plan to mark a model for ``data`` with ``scheme``, before anybody knows which triggers that will be."""
+    salt = new_salt()
+    content = planned(scheme.name(), scheme.parameters(), terms_of(scheme, data))
+    return new_dossier(
+        content,
+        salt,
+        kind=PLAN,
+        subject="a model that is not trained yet",
+        model="",
+        scheme=scheme.name(),
+        parameters=scheme.parameters(),
+        key=key,
+        created=datetime.datetime.now(datetime.UTC),
+    )
+
+
+def terms_of(scheme: DerivedTriggers, data: Dataset) -> str:
+    """The terms that the triggers of ``scheme`` for ``data`` will be derived under, in canonical JSON."""
+    from stealproof.ownership._derived_book import noise_book, pool_book
+
+    scheme._check_parameters()
+    if scheme.kind == "noise":
+        book = noise_book(BLANK, scheme.triggers, data.domain, data.classes)
+    else:
+        book, _ = pool_book(BLANK, scheme.triggers, data.train.x.detach().cpu().numpy(), data.classes)
+    return str(book["terms"])
+
+
+def planned(scheme: str, parameters: Mapping[str, Any], terms: str) -> bytes:
+    """What a plan commits to."""
+    whole = {
+        "scheme": scheme,
+        "parameters": public_parameters(parameters),
+        "terms": parse(terms.encode(), what="the terms"),
+    }
+    return canonical(whole)
+
+
+def opened_claim(content: bytes, *, what: str) -> Claim:
+    """The claim in a dossier file, of which nothing is verified yet but the form.
+
+    Raises:
+        EvidenceError: no dossier, a plan, or a closed one.
+    """
+    dossier = Dossier.from_bytes(content, what=what)
+    if dossier.kind != CLAIM or not dossier.opened:
+        kind = "a closed one, without secrets" if dossier.kind == CLAIM else "the plan of one"
+        raise EvidenceError(f"{what} is {kind}; expected the open dossier of a claim")
+    return read_claim(dossier.content, what=f"the claim in {what}")
+
+
+def check_follows(claim: Claim, plan: Dossier) -> None:
+    """Raise ``EvidenceError`` unless ``claim`` was made as ``plan`` said, with its commitment."""
+    assertion = read_statement(plan, what="the plan")
+    if plan.kind != PLAN:
+        raise EvidenceError("the plan is a dossier of a claim; expected what `stealproof claim plan` wrote")
+    check_content(plan, assertion, what="the plan")
+    if not is_derived(claim):
+        raise EvidenceError(f"a claim of {claim.scheme} follows from no plan, since its triggers were chosen")
+    if planned(claim.scheme, claim.parameters, claim.secrets["terms"]) != plan.content:
+        raise EvidenceError("the claim has another scheme, other parameters or other terms than were planned")
+    if claim.secrets["commitment"] != assertion.commitment:
+        raise EvidenceError("the claim's triggers follow from another commitment than the plan's")
+
+
+def is_derived(claim: Claim) -> bool:
+    """Whether the claim's inputs and labels follow from a commitment and a beacon, so that a judge can derive them."""
+    texts = [claim.secrets.get(name) for name in ("commitment", "beacon", "terms", "mode")]
+    return all(isinstance(text, str) for text in texts) and {"commitment", "beacon"} <= set(claim.parameters)
+
+
+def plan_beacon(plan: Dossier) -> str:
+    """The beacon that follows from the plan's timestamp, in hexadecimal.
+
+    Raises:
+        EvidenceError: it has none.
+    """
+    from stealproof.evidence.beacon import timestamp_beacon
+
+    if not plan.token:
+        raise EvidenceError("the plan has no timestamp, so there is no beacon; stealproof claim timestamp makes one")
+    return timestamp_beacon(plan.token).value.hex()
+
+
+def plan_parameters(plan: Dossier) -> dict[str, Any]:
+    """What to construct the planned scheme with, now that there is a beacon.
+
+    Raises:
+        EvidenceError: it is no plan that checks out, or has no timestamp.
+    """
+    said = read_statement(plan, what="the plan")
+    if plan.kind != PLAN:
+        raise EvidenceError("this is the dossier of a claim; expected what `stealproof claim plan` wrote")
+    check_content(plan, said, what="the plan")
+    fixed = {name: tuple(value) if isinstance(value, list) else value for name, value in said.parameters.items()}
+    return fixed | {"commitment": said.commitment, "beacon": plan_beacon(plan)}

@@ -1,0 +1,167 @@
+"""The judge: eight numbered steps, of which each gives a finding, and a decision that all of them must bear.
+
+Evidence that contradicts itself ends the trial (``EvidenceError``, with the number of the step). Evidence that is only
+missing is a finding, and the decision says what would be needed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from stealproof import catalog
+from stealproof.claims import Claim, Decision, Verdict
+from stealproof.court import _steps
+from stealproof.court.case import Case, Complaint
+from stealproof.court.hearing import Hearing, Judgement, Party, StepFinding
+from stealproof.court.policy import policy
+from stealproof.errors import EvidenceError, InputError
+from stealproof.evidence.beacon import grinding_correction
+
+if TYPE_CHECKING:
+    from stealproof.roles.ownership import Calibration, Ownership
+
+BEFORE = {
+    "envelope": _steps.check_envelope,
+    "signer": _steps.check_signer,
+    "commitment": _steps.check_commitment,
+    "timestamp": _steps.check_precedence,
+    "generation": _steps.check_generation,
+}
+"""The steps before the suspect is asked, in order."""
+
+
+def judge(
+    hearing: Hearing,
+    suspect: Party,
+    *,
+    controls: Sequence[Party] = (),
+    public: Any = None,
+    progress: Callable[[str, float], None] | None = None,
+) -> Judgement:
+    """Judge the dossier of ``hearing`` against ``suspect``.
+
+    Args:
+        hearing: the evidence, and whom the judge believes.
+        suspect: asked through its oracle; every question follows from the hearing's seed.
+        controls: independent models that get the same test.
+        public: inputs ``(m, *shape)`` that anybody could have trained on.
+        progress: called with what is being done and the finished share.
+
+    Raises:
+        EvidenceError: the evidence contradicts itself; the message names the step.
+        AccessDenied: the suspect answers less than the scheme needs.
+    """
+    if hearing.attempts < 1:
+        raise InputError(f"the accuser made at least 1 attempt, this one; got {hearing.attempts}")
+    file = _steps.File(hearing=hearing)
+    findings = []
+    for number, (name, step) in enumerate(BEFORE.items(), 1):
+        with _step(number, name):
+            ok, words = step(file, suspect)
+        findings.append(StepFinding(step=name, ok=ok, words=words))
+    with _step(6, "test"):
+        scheme = scheme_of(file.claim)
+        complaint = Complaint(
+            scheme=scheme,
+            claim=file.claim,
+            level=hearing.level,
+            seed=hearing.seed,
+            controls=[control.oracle for control in controls],
+            networks=[c.model for c in controls if c.model is not None] or None,
+        )
+        verdict = scheme.verify(
+            file.claim,
+            suspect.oracle,
+            level=hearing.level,
+            seed=hearing.seed,
+            model=suspect.model,
+            calibration=_calibration(complaint, hearing, progress),
+            public=public,
+            progress=progress,
+        )
+    findings.append(_test(verdict, hearing))
+    precedes = findings[3].ok is True
+    case = Case(complaint=complaint, suspect=suspect.oracle, verdict=verdict, model=suspect.model, precedes=precedes)
+    findings.append(_countermeasures(case, honest=file.honest))
+    decision, words = _decide(findings, verdict)
+    findings.append(StepFinding(step="decision", ok=decision is Decision.OWNED, words=words))
+    return Judgement(findings=tuple(findings), decision=decision, verdict=verdict)
+
+
+def scheme_of(claim: Claim) -> Ownership:
+    """The scheme that a claim is of.
+
+    Raises:
+        EvidenceError: there is none of this name here, or it does not take the claim's parameters.
+    """
+    try:
+        scheme: Ownership = catalog.make(claim.scheme, "ownership", **claim.parameters)
+    except InputError as error:
+        raise EvidenceError(
+            f"this installation can't judge the claim: {error}; install what it was made with"
+        ) from error
+    return scheme
+
+
+def _calibration(
+    complaint: Complaint, hearing: Hearing, progress: Callable[[str, float], None] | None
+) -> Calibration | None:
+    """The same test on every control, which the countermeasures use again; None without controls."""
+    if not complaint.controls:
+        return None
+    if progress is not None:
+        progress("asking control models", 0.0)
+    found, _ = complaint.once("calibration", lambda: complaint.calibrate(complaint.claim))
+    return dataclasses.replace(found, description=hearing.controls_are or found.description)
+
+
+def _test(verdict: Verdict, hearing: Hearing) -> StepFinding:
+    """Step 6: what the scheme says, with a p-value that pays for every attempt of the accuser."""
+    p_value = grinding_correction(verdict.p_value, hearing.attempts)
+    words = f"{verdict.scheme} says {verdict.decision} after {verdict.queries:,} queries: {'; '.join(verdict.reasons)}"
+    if hearing.attempts > 1:
+        words += f"; with {hearing.attempts} attempts the p-value counts as {p_value:.3g}"
+    owned = verdict.decision is Decision.OWNED and p_value <= hearing.level
+    return StepFinding(step="test", ok=owned, words=words)
+
+
+def _countermeasures(case: Case, *, honest: bool) -> StepFinding:
+    """Step 7: what speaks for a claim whose inputs were made to hold against anybody."""
+    controls = len(case.complaint.controls)
+    said = f"{controls} control models were asked" if controls else "no control models were asked"
+    if honest:
+        return StepFinding(
+            step="controls", ok=None, words=f"{said}; none are needed, since nobody chose the inputs or their labels"
+        )
+    if case.verdict.decision is not Decision.OWNED:
+        return StepFinding(step="controls", ok=None, words=f"{said}; there is no accusation that could be false")
+    found = [countermeasure.examine(case) for countermeasure in policy("default").countermeasures]
+    objections = [f"{one.countermeasure}: {one.objection}" for one in found if one.objection is not None]
+    if objections:
+        return StepFinding(step="controls", ok=False, words=f"{said}; {'; '.join(objections)}")
+    passed = ", ".join(one.countermeasure for one in found)
+    return StepFinding(step="controls", ok=True, words=f"{said}; nothing speaks for a false accusation ({passed})")
+
+
+def _decide(findings: Sequence[StepFinding], verdict: Verdict) -> tuple[Decision, str]:
+    """Step 8: owned only when no step fails."""
+    failed = [f"{number} ({finding.step})" for number, finding in enumerate(findings, 1) if finding.ok is False]
+    if verdict.decision is Decision.NOT_OWNED:
+        return Decision.NOT_OWNED, "not owned: an independent model could well answer like this"
+    if failed:
+        return (
+            Decision.INCONCLUSIVE,
+            f"inconclusive: nothing is shown unless step {' and step '.join(failed)} holds, too",
+        )
+    return Decision.OWNED, "owned: no step fails, and an independent model would hardly ever answer like this"
+
+
+@contextmanager
+def _step(number: int, name: str) -> Iterator[None]:
+    try:
+        yield
+    except EvidenceError as error:
+        raise EvidenceError(f"step {number}, {name}: {error}") from error

@@ -1,0 +1,177 @@
+"""Recording what models answered a judge, so that anybody can hold the same trial again without asking them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from stealproof.errors import BudgetExceeded, EvidenceError, OracleUnavailable, QueryRefused
+from stealproof.oracle import Access, Answer, Answers, Domain, Oracle
+
+PUBLIC = "public"
+"""Name of the array that holds claimed inputs which anybody could have trained on."""
+STOPPED = (OracleUnavailable, QueryRefused, BudgetExceeded)
+"""How a model may stop answering, which is a finding and no failure."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Record:
+    """What one model was asked, by digest, and what it answered, in order."""
+
+    access: Access
+    domain: Domain
+    classes: int
+    asked: list[bytes] = field(default_factory=list)
+    """SHA-256 of each query."""
+    answers: list[Answers] = field(default_factory=list)
+    stopped: str = ""
+    """Why it stopped answering, or empty."""
+
+
+@final
+class RecordingOracle(Oracle):
+    """A model, and what it says to a judge in ``record``."""
+
+    def __init__(self, inner: Oracle) -> None:
+        """``inner`` is asked and pays."""
+        super().__init__(domain=inner.domain, classes=inner.classes, access=inner.access)
+        self.record = Record(access=inner.access, domain=inner.domain, classes=inner.classes)
+        self._inner = inner
+
+    def _answer(self, queries: NDArray[Any]) -> Answers:
+        try:
+            answers = self._inner.query(queries)
+        except STOPPED as error:
+            self.record.stopped = str(error)
+            raise
+        self.record.asked.extend(map(query_digest, queries))
+        self.record.answers.append(answers)
+        return answers
+
+
+@final
+class ReplayingOracle(Oracle):
+    """A record that answers the same questions in the same order, and nothing else."""
+
+    def __init__(self, record: Record, name: str) -> None:
+        """``name`` says in messages whose answers these are."""
+        super().__init__(domain=record.domain, classes=record.classes, access=record.access)
+        self._record, self._name, self._next = record, name, 0
+        self._answers = Answers.joined(record.answers) if record.answers else Answers()
+
+    def _answer(self, queries: NDArray[Any]) -> Answers:
+        start, end = self._next, self._next + len(queries)
+        for number, row in enumerate(queries[: len(self._record.asked) - start], start):
+            if query_digest(row) != self._record.asked[number]:
+                raise EvidenceError(f"question {number + 1} to {self._name} is another one than was recorded")
+        if end > len(self._record.asked):
+            if self._record.stopped and start == len(self._record.asked):
+                raise OracleUnavailable(self._record.stopped)
+            raise EvidenceError(f"only {len(self._record.asked)} answers of {self._name} were recorded; it takes {end}")
+        self._next = end
+        labels, scores = self._answers.labels, self._answers.scores
+        return Answers(
+            labels=None if labels is None else labels[start:end],
+            scores=None if scores is None else scores[start:end],
+        )
+
+    def finish(self) -> None:
+        """Raise ``EvidenceError`` unless every recorded question was asked again."""
+        left = len(self._record.asked) - self._next
+        if left:
+            raise EvidenceError(f"{left} recorded questions to {self._name} were not asked again; expected all of them")
+
+
+def query_digest(row: NDArray[Any]) -> bytes:
+    """SHA-256 over the type, the shape and the bytes of one query."""
+    head = f"{row.dtype.newbyteorder('<').str} {row.shape}\n".encode()
+    little = np.ascontiguousarray(row, dtype=row.dtype.newbyteorder("<"))
+    return hashlib.sha256(head + little.tobytes()).digest()
+
+
+def encode_records(records: Mapping[str, Record], beside: Mapping[str, NDArray[Any]]) -> bytes:
+    """The arrays of these records, and others ``beside`` them, as one ``safetensors`` file."""
+    arrays = dict(beside)
+    for name, record in records.items():
+        if not record.asked:
+            continue
+        joined = Answers.joined(record.answers)
+        arrays[f"{name}.asked"] = np.frombuffer(b"".join(record.asked), dtype=np.uint8).reshape(-1, 32)
+        if joined.labels is not None:
+            arrays[f"{name}.labels"] = np.ascontiguousarray(joined.labels)
+        if joined.scores is not None:
+            arrays[f"{name}.scores"] = np.ascontiguousarray(joined.scores)
+    return bytes(safetensors.numpy.save(arrays))
+
+
+def describe_record(record: Record) -> dict[str, Any]:
+    """All of a record that is no array, in JSON types."""
+    access, domain = record.access, record.domain
+    return {
+        "answer": str(access.answer),
+        "top_k": access.top_k,
+        "decimals": access.decimals,
+        "incomplete": access.incomplete,
+        "shape": list(domain.shape),
+        "low": domain.low if np.isfinite(domain.low) else None,
+        "high": domain.high if np.isfinite(domain.high) else None,
+        "levels": {str(column): list(values) for column, values in domain.levels.items()},
+        "classes": record.classes,
+        "queries": len(record.asked),
+        "stopped": record.stopped,
+    }
+
+
+def decode_records(content: bytes, described: Mapping[str, Mapping[str, Any]]) -> dict[str, Record]:
+    """The inverse of ``encode_records`` and ``describe_record``.
+
+    Raises:
+        EvidenceError: the file can't be read, or holds other arrays than are described.
+    """
+    try:
+        arrays = safetensors.numpy.load(content)
+        records = {name: _record(name, one, arrays) for name, one in described.items()}
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EvidenceError(
+            f"the recorded answers can't be read ({error}); expected them as a judge wrote them"
+        ) from error
+    return records
+
+
+def public_rows(content: bytes) -> NDArray[Any] | None:
+    """The claimed inputs that were public, as far as that was looked into."""
+    rows: NDArray[Any] | None = safetensors.numpy.load(content).get(PUBLIC)
+    return rows
+
+
+def _record(name: str, described: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Record:
+    low, high = described["low"], described["high"]
+    record = Record(
+        access=Access(
+            answer=Answer(described["answer"]),
+            top_k=described["top_k"],
+            decimals=described["decimals"],
+            incomplete=described["incomplete"],
+        ),
+        domain=Domain(
+            shape=tuple(described["shape"]),
+            low=-np.inf if low is None else float(low),
+            high=np.inf if high is None else float(high),
+            levels={int(column): tuple(map(float, values)) for column, values in described["levels"].items()},
+        ),
+        classes=described["classes"],
+        stopped=described["stopped"],
+    )
+    if described["queries"]:
+        record.asked = [row.tobytes() for row in arrays[f"{name}.asked"]]
+        record.answers = [Answers(labels=arrays.get(f"{name}.labels"), scores=arrays.get(f"{name}.scores"))]
+    if len(record.asked) != described["queries"] or any(len(one) != len(record.asked) for one in record.answers):
+        raise ValueError(f"{name} has other than {described['queries']} answers")
+    return record
