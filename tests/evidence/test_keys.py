@@ -159,10 +159,10 @@ def test_no_changed_byte_of_a_public_key_is_ignored(tmp_path: Path, algorithm: A
             PublicKey.from_pem(changed)
     for place in range(len(content)):
         for bit in range(8):
-            changed = bytearray(content)
-            changed[place] ^= 1 << bit
+            flipped = bytearray(content)
+            flipped[place] ^= 1 << bit
             try:
-                other = PublicKey.from_pem(bytes(changed))
+                other = PublicKey.from_pem(bytes(flipped))
             except EvidenceError:
                 continue
             assert other.key_id != key.key_id
