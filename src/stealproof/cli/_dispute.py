@@ -28,6 +28,8 @@ class Party:
     oracle: Oracle
     model: torch.nn.Module | None
     """Its network, for a scheme that opens it and where there is one to open."""
+    digest: str = ""
+    """Of its content; empty when that can't be seen whole, as behind a URL or a function."""
 
 
 def scheme_of(claim: Claim, path: Path) -> Ownership:
@@ -65,14 +67,26 @@ def open_party(
     if access is None and local:
         access = telling_access(scheme)
     if not (local and scheme.opens_model()):
-        return Party(name=spec, oracle=open_oracle(spec, data=data, access=access, **options), model=None)
+        oracle = open_oracle(spec, data=data, access=access, **options)
+        return Party(name=spec, oracle=oracle, model=None, digest=_digest(spec))
     if options:
         raise InputError(f"a local model takes no options of a connection, got {next(iter(options))!r}; drop it")
     known = (None, None) if data is None else (data.domain, data.classes)
     trained = open_model(spec, domain=known[0], classes=known[1])
     if not trained.is_network:
         raise AccessDenied(f"{scheme.name()} opens a network, and {spec} is a scikit-learn estimator; it can't apply")
-    return Party(name=spec, oracle=narrow(trained, access), model=trained.model)
+    return Party(name=spec, oracle=narrow(trained, access), model=trained.model, digest=_digest(spec))
+
+
+def _digest(spec: str) -> str:
+    """SHA-256 of a model file and of its card; empty for what is no such file, or may be only part of a model."""
+    from stealproof.files import sha256_file
+    from stealproof.inputs.model import SUFFIX
+
+    path = Path(spec).expanduser()
+    if path.suffix != SUFFIX or not path.is_file():
+        return ""
+    return " ".join(sha256_file(file) for file in (path, path.with_suffix(".json")) if file.is_file())
 
 
 def telling_access(scheme: Ownership) -> Access | None:

@@ -15,16 +15,16 @@ from stealproof.cli._options import (
     parse_parameters,
     print_json,
     progress_bar,
+    say,
     seed_option,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stealproof.claims import Claim, Verdict
+    from stealproof.claims import Verdict
     from stealproof.cli._dispute import Party
     from stealproof.roles.dataset import Dataset
-    from stealproof.roles.ownership import Calibration, Ownership
 
 MEANING = {
     "owned": "an independent model would hardly ever look like this",
@@ -75,6 +75,12 @@ MEANING = {
 @pairs_option("-t", "--target-option", "target_pairs", text="Of a URL or .onnx: softmax, output, batch, parallel, ...")
 @click.option("--token", envvar="STEALPROOF_TOKEN", help="Sent to a URL as a bearer token; or set STEALPROOF_TOKEN.")
 @seed_option
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also draw the verdict to this .svg, .png or .pdf file: the suspect among controls, or against chance.",
+)
+@click.option("--fresh", is_flag=True, help="Ask the control models again, though what they answered is stored.")
 @json_option
 @click.pass_context
 def command(
@@ -91,6 +97,8 @@ def command(
     target_pairs: tuple[str, ...],
     token: str | None,
     seed: int,
+    plot: Path | None,
+    fresh: bool,
     as_json: bool,
 ) -> None:
     """Test the CLAIM (a .claim file) against SUSPECT: a .safetensors or .onnx file, a URL of the Open Inference
@@ -98,11 +106,14 @@ def command(
 
     Exit code 0: owned. 1: not owned, or inconclusive (--json tells which). 2: wrong input. 3: a bad claim.
     """  # noqa: D205
-    from stealproof.cli import _dispute
+    from stealproof.cli import _calibrations, _dispute
     from stealproof.cli._theft import open_data_of
     from stealproof.inputs.claim import open_claim
     from stealproof.inputs.oracle import parse_access
+    from stealproof.reports import verdict_plot
 
+    if plot is not None:
+        verdict_plot.check_target(plot)
     claim = open_claim(claim_path)
     scheme = _dispute.scheme_of(claim, claim_path)
     access = parse_access(access_words) if access_words else None
@@ -116,7 +127,19 @@ def command(
     given = [_dispute.open_party(spec, scheme, data=data, access=access, options={}) for spec in control_specs]
     with progress_bar() as progress:
         controls = given + _trained(count, suspect, data, party, seed, progress)
-        calibration = _calibration(scheme, claim, controls, len(given), level, seed, progress)
+        calibration = None
+        if controls:
+            calibration = _calibrations.calibrated(
+                scheme,
+                claim,
+                claim_path.expanduser(),
+                controls,
+                level=level,
+                seed=seed,
+                fresh=fresh,
+                description=_described(len(given), len(controls) - len(given)),
+                progress=progress,
+            )
         progress("asking the suspect", 0.0)
         verdict = scheme.verify(
             claim,
@@ -128,6 +151,9 @@ def command(
             public=public,
             progress=progress,
         )
+    if plot is not None:
+        chance = verdict_plot.chance_of(verdict, claim, party.oracle.classes)
+        say(f"saved {verdict_plot.save_plot(verdict, plot, suspect=suspect, chance=chance)}")
     report = {
         "claim": str(claim_path),
         "suspect": suspect,
@@ -158,6 +184,7 @@ def _trained(
     from stealproof.errors import InputError
     from stealproof.inputs.model import SUFFIX, open_model
     from stealproof.inputs.oracle import narrow
+    from stealproof.roles.ownership import model_digest
 
     if count is None:
         return []
@@ -172,34 +199,15 @@ def _trained(
             name=f"control {number}",
             oracle=narrow(trained, party.oracle.access),
             model=None if party.model is None else trained.model,
+            digest=model_digest(trained.model),
         )
         for number, trained in enumerate(found)
     ]
 
 
-def _calibration(
-    scheme: Ownership,
-    claim: Claim,
-    controls: list[Party],
-    given: int,
-    level: float,
-    seed: int,
-    progress: Callable[[str, float], None],
-) -> Calibration | None:
-    if not controls:
-        return None
-    trained = len(controls) - given
+def _described(given: int, trained: int) -> str:
     kinds = [f"{given} given"] * bool(given) + [f"{trained} trained on the data's pool part"] * bool(trained)
-    models = [control.model for control in controls if control.model is not None]
-    return scheme.calibrate(
-        claim,
-        [control.oracle for control in controls],
-        models=models or None,
-        seed=seed,
-        level=level,
-        description=f"{len(controls)} independent models ({', '.join(kinds)})",
-        progress=progress,
-    )
+    return f"{given + trained} independent models ({', '.join(kinds)})"
 
 
 def in_words(verdict: Verdict, report: dict[str, Any]) -> str:
