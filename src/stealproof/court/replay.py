@@ -51,11 +51,11 @@ def replay(
             f"{what} can't be read ({error}); expected what this version of stealproof writes"
         ) from error
     judgement = judge(hearing, players[0], controls=players[1:], public=public_rows(file.answers))
-    for oracle in oracles.values():
-        oracle.finish()
     found = outcome(judgement)
     for name in found:
         compare(file.said[name], found[name], where=name)
+    for oracle in oracles.values():
+        oracle.finish()
     return judgement, file
 
 
@@ -79,6 +79,9 @@ def _same(said: Any, found: Any) -> bool:
 def _hearing(file: VerdictFile) -> Hearing:
     evidence = file.said["evidence"]
     since, accuser = evidence["since"], evidence["accuser"]
+    for name, kind in (("attempts", int), ("level", float), ("seed", int), ("controls_are", str)):
+        if type(evidence[name]) is not kind:
+            raise TypeError(f"{name} is {evidence[name]!r:.40}")
     return Hearing(
         dossier=file.dossier,
         roots=tuple(root.encode() for root in evidence["roots"]),
