@@ -88,7 +88,7 @@ def dispute(tmp_path_factory: pytest.TempPathFactory, digits: Dataset, tsa: Any)
     (folder / "model.safetensors").write_bytes(b"weights")
     plan = plan_triggers(DerivedTriggers(triggers=20), digits, key)
     plan = plan.stamped(tsa.stamp(plan.envelope))
-    scheme = DerivedTriggers(**plan_parameters(plan))
+    scheme = DerivedTriggers(**plan_parameters(plan, "derived_triggers"))
     book = noise_book({"commitment": scheme.commitment, "beacon": scheme.beacon}, 20, digits.domain, digits.classes)
     rng = np.random.default_rng(0)
     secrets = {

@@ -33,7 +33,7 @@ def opened(content: bytes) -> Dossier:
 def test_what_is_planned_is_what_training_derives(dispute: Any, digits: Dataset, kind: Any) -> None:
     plan = plan_triggers(DerivedTriggers(triggers=15, kind=kind), digits, dispute.key)
     plan = plan.stamped(dispute.tsa.stamp(plan.envelope))
-    scheme = DerivedTriggers(**plan_parameters(plan))
+    scheme = DerivedTriggers(**plan_parameters(plan, "derived_triggers"))
     assert scheme.triggers == 15
     trained = train(Mlp(width=8), digits, protections=[scheme], recipe=Recipe(epochs=1), seed=4)
     claim = scheme.claim(trained.model)
@@ -45,13 +45,16 @@ def test_what_is_planned_is_what_training_derives(dispute: Any, digits: Dataset,
 
 def test_a_plan_tells_its_beacon_only_once_it_is_stamped(dispute: Any) -> None:
     bare = dataclasses.replace(dispute.plan, token=b"")
-    for ask in (plan_beacon, plan_parameters):
-        with pytest.raises(EvidenceError, match="no timestamp"):
-            ask(bare)
+    with pytest.raises(EvidenceError, match="no timestamp"):
+        plan_beacon(bare)
+    with pytest.raises(EvidenceError, match="no timestamp"):
+        plan_parameters(bare, "derived_triggers")
+    with pytest.raises(InputError, match="not adi2018"):
+        plan_parameters(dispute.plan, "adi2018")
     other = dispute.plan.stamped(dispute.tsa.stamp(dispute.plan.envelope))
     assert plan_beacon(other) != plan_beacon(dispute.plan)
     with pytest.raises(EvidenceError, match="dossier of a claim"):
-        plan_parameters(opened(dispute.dossier(dispute.chosen)))
+        plan_parameters(opened(dispute.dossier(dispute.chosen)), "adi2018")
 
 
 def test_a_claim_that_does_not_follow_from_its_plan_is_not_made(dispute: Any, digits: Dataset) -> None:

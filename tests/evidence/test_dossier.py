@@ -56,7 +56,7 @@ def made(key: PrivateKey, **changes: Any) -> Dossier:
 
 
 def signed(key: PrivateKey, *, kind: str = CLAIM, subject: dict[str, str] | None = None, **said: Any) -> Dossier:
-    predicate = {
+    predicate: dict[str, Any] = {
         "format": FORMAT,
         "scheme": "s",
         "parameters": {},

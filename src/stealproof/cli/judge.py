@@ -19,7 +19,6 @@ from stealproof.cli._options import (
 from stealproof.cli.claim import FILE, read_root, roots_option
 
 if TYPE_CHECKING:
-    from stealproof.claims import Decision
     from stealproof.court.hearing import Judgement
 
 SEED_BITS = 53
@@ -68,8 +67,7 @@ MARKS = {True: "yes", False: "NO", None: "-"}
 )
 @click.option("--judge", "judge_path", type=FILE, metavar="PUB", help="The public key that the judge is known by.")
 @json_option
-@click.pass_context
-def command(context: click.Context, as_json: bool, replay_path: Path | None, **options: Any) -> None:
+def command(as_json: bool, replay_path: Path | None, **options: Any) -> None:
     """Judge the CLAIM (a .dossier file) against SUSPECT, a model as `stealproof verify` takes it.
 
     Exit code 0: owned. 1: not owned, or inconclusive (--json tells which). 2: wrong input. 3: bad evidence.
@@ -79,7 +77,7 @@ def command(context: click.Context, as_json: bool, replay_path: Path | None, **o
         print_json(report | _in_json(judgement))
     else:
         click.echo(in_words(judgement, report))
-    context.exit(_exit_code(judgement.decision))
+    click.get_current_context().exit(0 if judgement.decision == "owned" else 1)
 
 
 def _judged(options: dict[str, Any]) -> tuple[Judgement, dict[str, Any]]:
@@ -198,7 +196,3 @@ def in_words(judgement: Judgement, report: dict[str, Any]) -> str:
         head = f"{number}  {finding.step:10}  {MARKS[finding.ok]:3}  "
         lines.append(textwrap.fill(finding.words, 100, initial_indent=head, subsequent_indent=" " * len(head)))
     return "\n".join(lines)
-
-
-def _exit_code(decision: Decision) -> int:
-    return 0 if decision == "owned" else 1

@@ -48,6 +48,13 @@ if TYPE_CHECKING:
     help="The .safetensors file for the marked model; of a watermark only.",
 )
 @parameter_option
+@click.option(
+    "--plan",
+    "plan_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="X.dossier",
+    help="The timestamped plan of `stealproof claim plan`, which fixes all parameters.",
+)
 @pairs_option("-a", "--architecture-parameter", "architecture_pairs", text="A parameter of the family MODEL.")
 @data_parameter_option
 @pairs_option("-r", "--recipe", "recipe_pairs", text="A field of the training recipe, for example batch=512.")
@@ -67,6 +74,7 @@ def command(
     claim_path: Path,
     out: Path | None,
     parameters: tuple[str, ...],
+    plan_path: Path | None,
     architecture_pairs: tuple[str, ...],
     data_pairs: tuple[str, ...],
     recipe_pairs: tuple[str, ...],
@@ -88,7 +96,8 @@ def command(
     from stealproof.roles.ownership import Fingerprint, Watermark
     from stealproof.roles.training_defense import TrainingDefense
 
-    scheme = catalog.make(scheme_name, "ownership", **parse_parameters(parameters))
+    fixed = {} if plan_path is None else _planned(plan_path, scheme_name, parameters)
+    scheme = catalog.make(scheme_name, "ownership", **parse_parameters(parameters), **fixed)
     changes = parse_parameters(recipe_pairs) | ({} if epochs is None else {"epochs": epochs})
     family_parameters = parse_parameters(architecture_pairs)
     _marking.check_claim_target(claim_path, force=force)
@@ -125,6 +134,17 @@ def command(
         print_json(report)
     else:
         click.echo(_in_words(report))
+
+
+def _planned(plan_path: Path, scheme_name: str, parameters: tuple[str, ...]) -> dict[str, Any]:
+    """The parameters that a plan fixes."""
+    from stealproof.court.claiming import plan_parameters
+    from stealproof.errors import InputError
+    from stealproof.evidence.dossier import open_dossier
+
+    if parameters:
+        raise InputError(f"the plan fixes all parameters; drop -p {parameters[0]}")
+    return plan_parameters(open_dossier(plan_path), scheme_name)
 
 
 def _watermark(

@@ -154,15 +154,18 @@ def plan_beacon(plan: Dossier) -> str:
     return timestamp_beacon(plan.token).value.hex()
 
 
-def plan_parameters(plan: Dossier) -> dict[str, Any]:
-    """What to construct the planned scheme with, now that there is a beacon.
+def plan_parameters(plan: Dossier, scheme: str) -> dict[str, Any]:
+    """What to construct ``scheme`` with, now that there is a beacon.
 
     Raises:
+        InputError: the plan is to use another scheme.
         EvidenceError: it is no plan that checks out, or has no timestamp.
     """
     said = read_statement(plan, what="the plan")
     if plan.kind != PLAN:
         raise EvidenceError("this is the dossier of a claim; expected what `stealproof claim plan` wrote")
     check_content(plan, said, what="the plan")
+    if said.scheme != scheme:
+        raise InputError(f"the plan is to use {said.scheme}, not {scheme}; name the scheme that was planned")
     fixed = {name: tuple(value) if isinstance(value, list) else value for name, value in said.parameters.items()}
     return fixed | {"commitment": said.commitment, "beacon": plan_beacon(plan)}
