@@ -76,11 +76,15 @@ def plan_command(
     """
     from stealproof import catalog
     from stealproof.court.claiming import plan_triggers
+    from stealproof.errors import InputError
     from stealproof.inputs.data import open_data
+    from stealproof.ownership.derived_triggers import DerivedTriggers
 
     key = _key(key_path)
     _check_target(out)
     scheme = catalog.make(scheme_name, "ownership", **parse_parameters(parameters))
+    if not isinstance(scheme, DerivedTriggers):
+        raise InputError(f"{scheme.name()} chooses its triggers, so nothing can be planned; plan derived_triggers")
     plan = plan_triggers(scheme, open_data(data_spec, **parse_parameters(data_pairs)), key)
     _save(plan, out)
     say(f"saved {out}; keep it secret, and go on: stealproof claim timestamp {out} --tsa URL")
