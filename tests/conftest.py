@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,3 +60,20 @@ def v2() -> Iterator[Any]:
     servers = module.Servers()
     yield servers
     servers.stop()
+
+
+@pytest.fixture(scope="session")
+def tsa(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A real timestamping authority behind HTTP: see ``Bench`` in ``evidence/tsa.py``."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed; these tests run its timestamping authority")
+    path = Path(__file__).parent / "evidence" / "tsa.py"
+    spec = importlib.util.spec_from_file_location("tsa", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses look their module up.
+    sys.modules["tsa"] = module
+    spec.loader.exec_module(module)
+    with module.bench(tmp_path_factory.mktemp("tsa")) as made:
+        yield made
