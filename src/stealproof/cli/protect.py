@@ -1,4 +1,4 @@
-"""``stealproof protect``: watermark a model in training, or fingerprint one as it is, and keep the claim to it."""
+"""``stealproof protect``: watermark a model in training, fingerprint one as it is, or mark data; and keep the claim."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @click.command("protect")
 @click.argument("scheme_name", metavar="SCHEME")
-@click.argument("model")
+@click.argument("model", metavar="MODEL_OR_DATA")
 @click.option(
     "--data",
     "data_spec",
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The .safetensors file for the marked model; of a watermark only.",
+    help="The .safetensors file for the marked model, or the .npz file for marked data; of a watermark only.",
 )
 @parameter_option
 @click.option(
@@ -84,15 +84,17 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Make MODEL provably yours by SCHEME, and write the claim to it, which `stealproof verify` takes.
+    """Make MODEL_OR_DATA provably yours by SCHEME, and write the claim to it, which `stealproof verify` takes.
 
     A watermark needs --out: a family of the catalog is trained marked, a .safetensors file is trained on until it is.
-    A fingerprint leaves MODEL, a .safetensors file or package.module:function, as it is.
+    A fingerprint leaves a model, a .safetensors file or package.module:function, as it is. Data (a name of the catalog,
+    a .npz or .csv file, a folder of images) are marked by radioactive_data, and written to --out marked.npz.
     """
     from stealproof import catalog
-    from stealproof.cli import _marking
+    from stealproof.cli import _data_marking, _marking
     from stealproof.cli._theft import is_family, open_data_of
     from stealproof.errors import InputError
+    from stealproof.inputs.data import open_data
     from stealproof.roles.ownership import Fingerprint, Watermark
     from stealproof.roles.training_defense import TrainingDefense
 
@@ -102,6 +104,29 @@ def command(
     family_parameters = parse_parameters(architecture_pairs)
     _marking.check_claim_target(claim_path, force=force)
     _marking.check_writable(claim_path)
+    if _data_marking.names_data(model, out):
+        of_models = {
+            "--data": bool(data_spec),
+            "-a": bool(family_parameters),
+            "--epochs or -r": bool(changes),
+            "--compare": compare,
+        }
+        for option in (name for name, given in of_models.items() if given):
+            raise InputError(f"{model} is a data set and no model is trained for you; drop {option}")
+        _data_marking.check_marks_data(scheme, model)
+        target = _data_marking.check_target(out, force=force)
+        _marking.check_writable(target)
+        owners = _marking.OwnersSeed.of_run(seed, claim_path, anew=force)
+        with progress_bar() as progress:
+            progress(f"marking {model}", 0.0)
+            bare = open_data(model, **parse_parameters(data_pairs))
+            report = _data_marking.mark_data(scheme, bare, owners, claim_path, target)
+        _say_seed(owners, claim_path)
+        if as_json:
+            print_json(report)
+        else:
+            click.echo(_data_marking.in_words(report))
+        return
     trains = isinstance(scheme, Watermark) and isinstance(scheme, TrainingDefense)
     if not trains and not isinstance(scheme, Fingerprint):
         raise InputError(
