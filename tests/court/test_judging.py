@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from stealproof.claims import Decision
+from stealproof.court.claiming import plan_parameters
 from stealproof.court.judging import judge
 from stealproof.errors import EvidenceError, InputError
 from stealproof.evidence.dossier import Dossier
 from stealproof.evidence.keys import new_key, open_private
+from stealproof.ownership._derived_book import noise_book
+from stealproof.ownership.derived_triggers import DerivedTriggers
 
 STEPS = ["envelope", "signer", "commitment", "timestamp", "generation", "test", "controls", "decision"]
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
@@ -34,14 +37,39 @@ def test_a_chosen_claim_against_a_copy_holds_with_controls(dispute: Any) -> None
     assert found.verdict.controls != ()
 
 
-def test_a_planned_claim_needs_neither_controls_nor_a_date(dispute: Any) -> None:
+def test_a_planned_claim_needs_no_controls(dispute: Any) -> None:
     dossier = dispute.dossier(dispute.planned, plan=dispute.plan.to_bytes(), stamped=False)
-    found = judge(dispute.hearing(dossier, since=None), dispute.copy(dispute.planned))
+    found = judge(dispute.hearing(dossier), dispute.copy(dispute.planned))
     assert found.decision is Decision.OWNED
-    assert oks(found)["generation"] is True
-    assert oks(found)["controls"] is None
-    found = judge(dispute.hearing(dossier, since=PAST), dispute.copy(dispute.planned), controls=dispute.controls(3))
+    assert oks(found) == dict.fromkeys(STEPS, True) | {"signer": None, "controls": None}
+    assert found.verdict.level == 0.05
+
+
+@pytest.mark.parametrize("since", [None, PAST])
+def test_a_plan_that_does_not_precede_the_suspect_may_be_one_of_many(dispute: Any, since: datetime | None) -> None:
+    dossier = dispute.dossier(dispute.planned, plan=dispute.plan.to_bytes())
+    found = judge(dispute.hearing(dossier, since=since), dispute.copy(dispute.planned), controls=dispute.controls(3))
     assert found.decision is Decision.OWNED
+    assert oks(found)["timestamp"] is None
+    assert found.verdict.level == pytest.approx(0.05 / 1e9)
+    assert "1,000,000,000 attempts" in words(found, "test")
+
+
+def test_triggers_that_were_ground_to_fit_an_older_suspect_show_nothing(dispute: Any, digits: Any) -> None:
+    """Of some timestamps, one gives triggers of which the innocent suspect answers enough for the level."""
+    suspect, terms = dispute.innocent(7), dispute.planned
+    for _ in range(60):
+        plan = dispute.plan.stamped(dispute.tsa.stamp(dispute.plan.envelope))
+        scheme = DerivedTriggers(**plan_parameters(plan, "derived_triggers"))
+        secrets = {"commitment": scheme.commitment, "beacon": scheme.beacon}
+        book = noise_book(secrets, 20, digits.domain, digits.classes)
+        claim = dataclasses.replace(terms, parameters=scheme.parameters(), secrets=book)
+        if scheme.verify(claim, suspect.oracle, level=0.05).decision is Decision.OWNED:
+            break
+    else:
+        pytest.fail("60 timestamps gave no triggers that fit; expected 1 in 20 at most")
+    found = judge(dispute.hearing(dispute.dossier(claim, plan=plan.to_bytes()), since=PAST), suspect)
+    assert found.decision is not Decision.OWNED
 
 
 @pytest.mark.parametrize("number", range(3))
@@ -61,7 +89,7 @@ def test_an_innocent_model_is_not_owned(dispute: Any, number: int) -> None:
         ({"since": None}, 19, "timestamp", "nobody said"),
         ({"since": PAST}, 19, "timestamp", "not before the accuser could look"),
         ({"roots": ()}, 19, "timestamp", "--tsa-root"),
-        ({"attempts": 10**30}, 19, "test", "attempts"),
+        ({"attempts": 100}, 19, "controls", "1999 control models"),
     ],
 )
 def test_without_all_evidence_a_true_copy_is_inconclusive(

@@ -14,6 +14,9 @@ from stealproof.evidence.keys import PublicKey
 from stealproof.evidence.timestamp import check_token
 from stealproof.inputs.claim import read_claim
 
+GRINDABLE = 10**9
+"""Timestamps that an accuser may collect in secret, until one gives triggers that fit a suspect which it can ask. Against
+a suspect that came after the timestamp this is no use."""
 Outcome = tuple[bool | None, str]
 
 
@@ -25,6 +28,8 @@ class File:
     dossier: Dossier = field(init=False)
     assertion: Assertion = field(init=False)
     claim: Claim = field(init=False)
+    precedes: bool = False
+    """Whether the claim is older than the accuser's first look at the suspect."""
     honest: bool = False
     """Whether inputs and labels follow from a beacon, so that nobody chose them."""
 
@@ -61,31 +66,31 @@ def check_commitment(file: File, suspect: Party) -> Outcome:
 
 
 def check_precedence(file: File, suspect: Party) -> Outcome:
-    """Step 4: the claim is older than the accuser's first look at the suspect."""
-    hearing, dossier = file.hearing, file.dossier
-    if not dossier.token:
-        if dossier.plan:
-            return None, "the claim has no timestamp of its own; its plan has, see the next step"
-        return False, "the claim has no timestamp: it could have been made yesterday, from the suspect's own answers"
+    """Step 4: the claim, or the plan that it follows, is older than the accuser's first look at the suspect."""
+    hearing, planned = file.hearing, bool(file.dossier.plan)
+    oldest = Dossier.from_bytes(file.dossier.plan, what="the plan") if planned else file.dossier
+    what = "plan" if planned else "claim"
+    if not oldest.token:
+        return False, f"the {what} has no timestamp: it could have been made yesterday, from the suspect's own answers"
     if not hearing.roots:
-        return False, "the claim has a timestamp, but the judge named no authority to trust (--tsa-root)"
-    stamp = check_token(dossier.token, dossier.envelope, roots=hearing.roots)
-    words = f"{stamp.authority} saw the claim at {_shown(stamp.time)}"
+        return False, f"the {what} has a timestamp, but the judge named no authority to trust (--tsa-root)"
+    if file.dossier.token:
+        check_token(file.dossier.token, file.dossier.envelope, roots=hearing.roots)
+    stamp = check_token(oldest.token, oldest.envelope, roots=hearing.roots)
+    words = f"{stamp.authority} saw the {what} at {_shown(stamp.time)}"
     known = [(hearing.since, "the accuser could look at the suspect")] if hearing.since is not None else []
     if hearing.counter:
         known.append((_counter_time(hearing, suspect), "the suspect's maker had claimed the suspect"))
-    if not known:
-        if dossier.plan:
-            return None, f"{words}; since when there is the suspect does not matter, see the next step"
-        return (
-            False,
-            f"{words}; since when the accuser could look at the suspect, nobody said (--suspect-since, --counter)",
-        )
-    since, what = min(known)
-    if stamp.time < since:
-        return True, f"{words}, before {what} ({_shown(since)})"
-    # Triggers that follow from a beacon can't be fitted to a suspect, however old it is.
-    return (None if dossier.plan else False), f"{words}, not before {what} ({_shown(since)})"
+    if known and stamp.time < min(known)[0]:
+        file.precedes = True
+        return True, f"{words}, before {min(known)[1]} ({_shown(min(known)[0])})"
+    if known:
+        words += f", not before {min(known)[1]} ({_shown(min(known)[0])})"
+    else:
+        words += "; since when the accuser could look at the suspect, nobody said (--suspect-since, --counter)"
+    if planned:
+        return None, f"{words}, so that {GRINDABLE:,} secret attempts of the accuser are counted in step 6"
+    return False, words
 
 
 def check_generation(file: File, suspect: Party) -> Outcome:

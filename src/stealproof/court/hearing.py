@@ -42,6 +42,7 @@ class Hearing:
     attempts: int = 1
     """Plans or claims of this accuser for this model that the judge knows of, this one included, at least 1."""
     level: float = 1e-3
+    """Largest acceptable chance of accusing an independent model; each attempt of the accuser gets its share of it."""
     seed: int = 0
     controls_are: str = ""
     """What the control models are, in words."""

@@ -62,12 +62,14 @@ def judge(
         with _step(number, name):
             ok, words = step(file, suspect)
         findings.append(StepFinding(step=name, ok=ok, words=words))
+    attempts = max(hearing.attempts, _steps.GRINDABLE if file.honest and not file.precedes else 1)
+    level = hearing.level / attempts
     with _step(6, "test"):
         scheme = scheme_of(file.claim)
         complaint = Complaint(
             scheme=scheme,
             claim=file.claim,
-            level=hearing.level,
+            level=level,
             seed=hearing.seed,
             controls=[control.oracle for control in controls],
             networks=[c.model for c in controls if c.model is not None] or None,
@@ -75,16 +77,17 @@ def judge(
         verdict = scheme.verify(
             file.claim,
             suspect.oracle,
-            level=hearing.level,
+            level=level,
             seed=hearing.seed,
             model=suspect.model,
             calibration=_calibration(complaint, hearing, progress),
             public=public,
             progress=progress,
         )
-    findings.append(_test(verdict, hearing))
-    precedes = findings[3].ok is True
-    case = Case(complaint=complaint, suspect=suspect.oracle, verdict=verdict, model=suspect.model, precedes=precedes)
+    findings.append(_test(verdict, attempts))
+    case = Case(
+        complaint=complaint, suspect=suspect.oracle, verdict=verdict, model=suspect.model, precedes=file.precedes
+    )
     findings.append(_countermeasures(case, honest=file.honest))
     decision, words = _decide(findings, verdict)
     findings.append(StepFinding(step="decision", ok=decision is Decision.OWNED, words=words))
@@ -118,14 +121,13 @@ def _calibration(
     return dataclasses.replace(found, description=hearing.controls_are or found.description)
 
 
-def _test(verdict: Verdict, hearing: Hearing) -> StepFinding:
-    """Step 6: what the scheme says, with a p-value that pays for every attempt of the accuser."""
-    p_value = grinding_correction(verdict.p_value, hearing.attempts)
+def _test(verdict: Verdict, attempts: int) -> StepFinding:
+    """Step 6: what the scheme says at a level that pays for every attempt of the accuser."""
     words = f"{verdict.scheme} says {verdict.decision} after {verdict.queries:,} queries: {'; '.join(verdict.reasons)}"
-    if hearing.attempts > 1:
-        words += f"; with {hearing.attempts} attempts the p-value counts as {p_value:.3g}"
-    owned = verdict.decision is Decision.OWNED and p_value <= hearing.level
-    return StepFinding(step="test", ok=owned, words=words)
+    if attempts > 1:
+        corrected = grinding_correction(verdict.p_value, attempts)
+        words += f"; as one of {attempts:,} attempts, the p-value counts as {corrected:.3g}"
+    return StepFinding(step="test", ok=verdict.decision is Decision.OWNED, words=words)
 
 
 def _countermeasures(case: Case, *, honest: bool) -> StepFinding:
