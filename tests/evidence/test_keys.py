@@ -89,6 +89,11 @@ def test_an_unknown_algorithm_is_refused(tmp_path: Path) -> None:
         new_key(tmp_path / "me.key", algorithm="rsa")  # type: ignore[arg-type]
 
 
+def test_a_key_needs_a_name() -> None:
+    with pytest.raises(InputError, match="expected the name of a file"):
+        new_key("")
+
+
 def test_the_secret_is_not_shown(tmp_path: Path) -> None:
     new_key(tmp_path / "me.key")
     private = open_private(tmp_path / "me.key")

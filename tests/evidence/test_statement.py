@@ -57,6 +57,32 @@ def test_equal_statements_are_equal_bytes_whatever_the_order(names: dict[str, by
     assert Statement.from_bytes(one.to_bytes()) == one
 
 
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.floats() | st.text(max_size=4) | st.just(DIGEST),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(
+    value=st.fixed_dictionaries(
+        {
+            "_type": st.just(TYPE) | ANYTHING,
+            "predicate": st.dictionaries(st.text(max_size=3), ANYTHING, max_size=3) | ANYTHING,
+            "predicateType": st.just("urn:x:y") | ANYTHING,
+            "subject": st.lists(st.fixed_dictionaries({"digest": ANYTHING, "name": ANYTHING}), max_size=2) | ANYTHING,
+        }
+    )
+)
+def test_whatever_stands_in_a_statement_it_is_refused_or_comes_back(value: dict[str, Any]) -> None:
+    content = json.dumps(value).encode()
+    try:
+        statement = Statement.from_bytes(content)
+    except EvidenceError:
+        return
+    assert statement.to_bytes() == content
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

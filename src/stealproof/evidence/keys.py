@@ -112,6 +112,8 @@ def new_key(path: str | os.PathLike[str], *, algorithm: Algorithm = "ed25519") -
     else:
         raise InputError(f"expected the algorithm ed25519 or ecdsa-p256, got {algorithm!r}")
     private_path = Path(path)
+    if not private_path.name:
+        raise InputError("expected the name of a file to make, got none")
     public_path = private_path.with_name(f"{private_path.name}.pub")
     private = secret.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
