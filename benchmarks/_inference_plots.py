@@ -48,10 +48,11 @@ def layouts(document: Json) -> str:
     subtitle = (
         "share of tests with p at most 0.05, nobody's data on either side; dotted: what was promised; 95% intervals"
     )
-    return _picture("How often dataset inference accuses the innocent", subtitle, words, [*grid, *parts], bottom + 34)
+    return picture("How often dataset inference accuses the innocent", subtitle, words, [*grid, *parts], bottom + 34)
 
 
-def _picture(title: str, subtitle: str, words: Sequence[str], parts: Sequence[str], height: int) -> str:
+def picture(title: str, subtitle: str, words: Sequence[str], parts: Sequence[str], height: int) -> str:
+    """A drawing under its title, with ``words`` for those who can't see it."""
     return tag(
         "svg",
         note("title", title),

@@ -1,6 +1,6 @@
 """Dataset inference: how often two layouts of its rows accuse the innocent, on simulated and on real distances.
 
-    STEALPROOF_DATA=... python benchmarks/dataset_inference_layouts.py > results.json      (about 4 CPU-minutes)
+    STEALPROOF_DATA=... python benchmarks/dataset_inference_layouts.py > results.json      (about 6 CPU-minutes)
     python benchmarks/dataset_inference_layouts.py --draw docs/images results.json
 
 ``--part`` runs one of: simulated (distances of one strong factor an image, nobody's data) and null (real distances of
@@ -17,20 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from _inference_layouts import Sides, by_image, released
+from _inference_models import accuracy, white_box
 from _inference_plots import draw
 from _measure import machine, one_thread
-from numpy.typing import NDArray
 
 from stealproof import seeds
 from stealproof.data.fashion_mnist import FashionMnist
 from stealproof.errors import StealproofError
 from stealproof.measures.intervals import proportion
 from stealproof.models.mlp import Mlp
-from stealproof.ownership._boundary_walks import NORMS
-from stealproof.ownership._gradient_walks import gradient_walk
-from stealproof.roles.dataset import Dataset, Part
+from stealproof.roles.dataset import Dataset
 from stealproof.training.fit_many import fit_many
 from stealproof.training.recipe import Recipe
 
@@ -106,30 +103,6 @@ def null(data: Dataset, models: int = 10, images: int = 4096) -> dict[str, Any]:
         "train_accuracy": [accuracy(m, p) for m, p in zip(networks, parts, strict=True)],
         "test_accuracy": [accuracy(m, data.test) for m in networks],
     }
-
-
-def white_box(model: torch.nn.Module, data: Dataset, images: Part) -> NDArray[np.float64]:
-    """MinGD ``(n, norms, classes)``: 50 steps of ten times the paper's length, which reach as far as its 500."""
-    found = gradient_walk(
-        model,
-        images.x.numpy(),
-        images.y.numpy(),
-        domain=data.domain,
-        norms=NORMS,
-        targets=10,
-        steps=50,
-        stride=10.0,
-        pixels=100,
-        precision="float32",
-        report=lambda share: None,
-    )
-    return found.reshape(len(images), len(NORMS), -1)
-
-
-def accuracy(model: torch.nn.Module, part: Part) -> float:
-    """Share of ``part``'s labels that the network predicts."""
-    with torch.inference_mode():
-        return float((model(part.x).argmax(dim=1) == part.y).double().mean())
 
 
 def both(victim: Sides, suspect: Sides, seed: int) -> dict[str, dict[str, float]]:

@@ -1,0 +1,117 @@
+"""What the scores of dataset inference say: effects, p-values, rejections by number of images."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from stealproof import seeds
+from stealproof.errors import InputError
+from stealproof.measures.welch import Welch, welch_test
+
+Json = Mapping[str, Any]
+Kind = Literal["score", "score on its own scale", "wrong"]
+Row = NDArray[np.float64]
+LEVEL = 0.001
+SIZES = (10, 15, 20, 30, 40, 60, 80, 100, 150, 200, 300, 400, 600, 800, 1000)
+DRAWS = 200
+CERTAIN = 0.9
+"""Share of the draws that must reach the level for a number of images to suffice."""
+
+
+def runs(document: Json, setting: str) -> list[tuple[int, Json]]:
+    """Seeds and suspects of a setting, in order of the seeds."""
+    found = [
+        (int(name.split()[-1]), run) for name, run in document["runs"].items() if name.rsplit(" ", 1)[0] == setting
+    ]
+    if not found:
+        raise InputError(f"these results have no run of {setting!r}; measure it first")
+    return sorted(found, key=lambda run: run[0])
+
+
+def sides(suspect: Json, walk: str, kind: Kind = "score", strangers: str = "strangers") -> tuple[Row, Row]:
+    """What the test compares: values of the members and of the non-members."""
+    found = suspect[walk][kind]
+    return np.asarray(found["members"], dtype=np.float64), np.asarray(found[strangers], dtype=np.float64)
+
+
+def tested(pair: tuple[Row, Row]) -> Welch:
+    """The test over all images."""
+    return welch_test(pair[1], pair[0], level=LEVEL)
+
+
+def effect(pair: tuple[Row, Row]) -> float:
+    """Difference of the means in standard deviations; 0 where nothing varies."""
+    members, strangers = pair
+    spread = np.sqrt((members.var(ddof=1) + strangers.var(ddof=1)) / 2)
+    return float((strangers.mean() - members.mean()) / spread) if spread > 0 else 0.0
+
+
+def images_predicted(found: float) -> float:
+    """Images a side with which a test of this effect reaches the level with the wanted certainty; normal theory."""
+    if found <= 0:
+        return np.inf
+    return float(2 * ((stats.norm.isf(LEVEL) + stats.norm.ppf(CERTAIN)) / found) ** 2)
+
+
+def power(pair: tuple[Row, Row], seed: int) -> dict[int, float]:
+    """Share of random draws of m images a side that reach the level, by m up to what was measured."""
+    members, strangers = pair
+    found = {}
+    for size in SIZES:
+        if size > len(members):
+            break
+        rng = seeds.rng(seed, "draws", size)
+        hits = 0
+        for _ in range(DRAWS):
+            draw = rng.permutation(len(members))[:size], rng.permutation(len(strangers))[:size]
+            hits += tested((members[draw[0]], strangers[draw[1]])).p_value <= LEVEL
+        found[size] = hits / DRAWS
+    return found
+
+
+def images_needed(shares: Mapping[int, float]) -> float:
+    """The fewest images a side that suffice, on a logarithmic line between the sizes tried; infinite if none does."""
+    before: tuple[int, float] | None = None
+    for size, share in shares.items():
+        if share >= CERTAIN:
+            if before is None:
+                return float(size)
+            way = (CERTAIN - before[1]) / (share - before[1])
+            return float(before[0] * (size / before[0]) ** way)
+        before = size, share
+    return np.inf
+
+
+def blocks(pair: tuple[Row, Row], size: int) -> Iterator[float]:
+    """p-values of disjoint sets of ``size`` images a side."""
+    members, strangers = pair
+    for begin in range(0, len(members) - size + 1, size):
+        rows = slice(begin, begin + size)
+        yield tested((members[rows], strangers[rows])).p_value
+
+
+def harmonic(pair: tuple[Row, Row], seed: int, size: int = 10, draws: int = 100) -> float:
+    """What the released code reports: the harmonic mean of the p-values of overlapping draws of a few images."""
+    members, strangers = pair
+    rng = seeds.rng(seed, "harmonic")
+    with warnings.catch_warnings():
+        # Ten equal scores have no spread; scipy warns and answers NaN.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        found = np.array(
+            [
+                stats.ttest_ind(
+                    rng.choice(strangers, size, replace=False),
+                    rng.choice(members, size, replace=False),
+                    equal_var=False,
+                    alternative="greater",
+                ).pvalue
+                for _ in range(draws)
+            ]
+        )
+    return float(stats.hmean(np.where(np.isnan(found), 1.0, found)))
