@@ -1,0 +1,112 @@
+"""Beacons: bytes that nobody knew when a claim was committed to, so that triggers derived from them were not chosen.
+
+Of a kind each:
+
+``timestamp``
+    SHA-256 over what the authority signed about the commitment, and over its signature. Works offline. The signature
+    must be in it: all else an accuser can foresee (the nonce is its own, the time runs, serial numbers are counted up),
+    and would try out beforehand.
+``drand``
+    The first round of a public randomness that comes out a minute or more after the commitment's timestamp. Whoever has
+    the timestamp has no choice of rounds.
+
+What remains is that an accuser may ask for many timestamps, of one commitment or of many, and show the one that suits
+it. Nothing in a token tells how many others there are. Such attempts are counted when a log shows them, and then
+``measures/grinding.py`` corrects the p-value; an accuser who hides k attempts gains a factor of at most k, which a
+p-value far below the level outlasts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from stealproof.errors import EvidenceError
+from stealproof.evidence._extra import from_court
+from stealproof.evidence._token import read_token
+from stealproof.evidence.drand import QUICKNET, Chain, check_round, fetch_round
+from stealproof.evidence.timestamp import Stamp, check_token
+
+with from_court("cryptography"):
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+TAG = b"stealproof beacon from a timestamp 1"
+"""Separates this use of SHA-256 from every other."""
+MARGIN = timedelta(seconds=60)
+"""How long after the timestamp a round of drand counts: more than the clock of an honest authority is ever slow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beacon:
+    """32 bytes, and what shows where they come from."""
+
+    kind: Literal["timestamp", "drand"]
+    value: bytes
+    number: int = 0
+    """Of the round, for drand."""
+    signature: bytes = b""
+    """Of the round, for drand."""
+
+
+def timestamp_beacon(token: bytes) -> Beacon:
+    """The beacon that follows from a token; the token itself is for ``check_token`` to check.
+
+    Of an ECDSA signature (r, s) only r counts: anybody can turn it into (r, -s), and would have two beacons to choose
+    from. An RSA signature is the only one of its content.
+    """
+    parts = read_token(token)
+    signature = parts.signature
+    if isinstance(parts.signer.public_key(), EllipticCurvePublicKey):
+        try:
+            signature = decode_dss_signature(signature)[0].to_bytes(66, "big")
+        except (ValueError, OverflowError) as error:
+            raise EvidenceError("the timestamp's signature is damaged") from error
+    framed = b"".join(len(part).to_bytes(8, "big") + part for part in (TAG, parts.info, signature))
+    return Beacon(kind="timestamp", value=hashlib.sha256(framed).digest())
+
+
+def drand_beacon(
+    token: bytes, content: bytes, *, roots: Sequence[bytes], fetch: Callable[[str], bytes], chain: Chain = QUICKNET
+) -> Beacon:
+    """The round that a commitment's timestamp leads to, fetched and checked; see ``fetch_round`` for ``fetch``.
+
+    It is not out before ``MARGIN`` has passed since the timestamp.
+    """
+    number = chain.first_after(check_token(token, content, roots=roots).time + MARGIN)
+    signature = fetch_round(number, chain=chain, fetch=fetch)
+    return Beacon(kind="drand", value=hashlib.sha256(signature).digest(), number=number, signature=signature)
+
+
+def check_beacon(
+    beacon: Beacon, token: bytes, content: bytes, *, roots: Sequence[bytes], chain: Chain = QUICKNET
+) -> Stamp:
+    """What the timestamp of the commitment says, if it checks out and ``beacon`` is the one it leads to.
+
+    Args:
+        beacon: as the accuser gives it.
+        token: the timestamp of the commitment.
+        content: what was timestamped.
+        roots: see ``check_token``.
+        chain: the rounds that count, for drand; the judge's choice.
+
+    Raises:
+        EvidenceError: with the reason.
+    """
+    stamp = check_token(token, content, roots=roots)
+    if beacon.kind == "timestamp":
+        if beacon != timestamp_beacon(token):
+            raise EvidenceError("the beacon does not follow from the commitment's timestamp")
+        return stamp
+    number = chain.first_after(stamp.time + MARGIN)
+    if beacon.number != number:
+        raise EvidenceError(
+            f"the beacon is round {beacon.number} of drand, but the commitment's timestamp leads to round {number}"
+        )
+    check_round(number, beacon.signature, chain=chain)
+    if beacon.value != hashlib.sha256(beacon.signature).digest():
+        raise EvidenceError("the beacon's value is not the randomness of its round, the SHA-256 of the signature")
+    return stamp
