@@ -18,7 +18,7 @@ from stealproof.court.case import Case, Complaint
 from stealproof.court.hearing import Hearing, Judgement, Party, StepFinding
 from stealproof.court.policy import policy
 from stealproof.errors import EvidenceError, InputError
-from stealproof.evidence.beacon import grinding_correction
+from stealproof.measures.grinding import grinding_correction
 
 if TYPE_CHECKING:
     from stealproof.roles.ownership import Calibration, Ownership
