@@ -8,8 +8,7 @@ from typing import Literal
 
 from stealproof import seeds
 from stealproof.attacks.false_claims._craft import Craft
-from stealproof.attacks.false_claims._forged_data import forged_members, forged_radioactivity
-from stealproof.attacks.false_claims._forged_triggers import forged_triggers
+from stealproof.attacks.false_claims._forged_secrets import forged_secrets
 from stealproof.claims import Claim
 from stealproof.errors import InputError
 from stealproof.ownership.dataset_inference import DatasetInference
@@ -72,12 +71,8 @@ class TransferableTriggers(FalseClaim):
         craft = self._craft(framing)
         if isinstance(scheme, Zest):
             return self._zest(framing, scheme)
-        if isinstance(scheme, DatasetInference):
-            return framing.claim(forged_members(craft, scheme))
-        if isinstance(scheme, RadioactiveData):
-            return framing.claim(forged_radioactivity(craft, scheme))
         targeted = isinstance(scheme, Dawn) if self.aim == "as published" else self.aim == "targeted"
-        return framing.claim(forged_triggers(craft, targeted=targeted))
+        return framing.claim(forged_secrets(craft, targeted=targeted))
 
     def _craft(self, framing: Framing) -> Craft:
         others = [one for one in framing.innocents if one is not framing.model]
