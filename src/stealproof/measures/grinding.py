@@ -8,8 +8,8 @@ from stealproof.errors import InputError
 def grinding_correction(p_value: float, attempts: int) -> float:
     """min(1, ``p_value`` * ``attempts``): a p-value again for the smallest of so many, however they depend.
 
-    This is Bonferroni's inequality. Whoever draws several beacons and shows the one under which a suspect looks worst has made
-    that many attempts at least; the correction takes back what that gained.
+    This is Bonferroni's inequality. Whoever draws several beacons and shows the one under which a suspect looks worst
+    has made that many attempts at least; the correction takes back what that gained.
 
     Args:
         p_value: as computed for the attempt that was shown, 0 to 1.
