@@ -86,7 +86,7 @@ def _judged(options: dict[str, Any]) -> tuple[Judgement, dict[str, Any]]:
 
     from stealproof.cli import _dispute
     from stealproof.cli._theft import open_data_of
-    from stealproof.cli.verify import _trained
+    from stealproof.cli._verification import trained_parties
     from stealproof.court.claiming import opened_claim
     from stealproof.court.hearing import Hearing, Party
     from stealproof.court.judging import judge, scheme_of
@@ -120,7 +120,7 @@ def _judged(options: dict[str, Any]) -> tuple[Judgement, dict[str, Any]]:
     given = [_dispute.open_party(spec, scheme, data=data, access=access, options={}) for spec in specs]
     seed = secrets.randbits(SEED_BITS) if options["seed"] is None else options["seed"]
     with progress_bar() as progress:
-        controls = given + _trained(count, suspect, data, party, seed, progress)
+        controls = given + trained_parties(count, suspect, data, party, seed, progress)
         kinds = [f"{len(specs)} given"] * bool(specs) + [f"{count} trained on the data's pool part"] * bool(count)
         hearing = Hearing(
             dossier=content,

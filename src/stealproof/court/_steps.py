@@ -15,8 +15,8 @@ from stealproof.evidence.timestamp import check_token
 from stealproof.inputs.claim import read_claim
 
 GRINDABLE = 10**9
-"""Timestamps that an accuser may collect in secret, until one gives triggers that fit a suspect which it can ask. Against
-a suspect that came after the timestamp this is no use."""
+"""Timestamps that an accuser may collect in secret, until one gives triggers that fit a suspect which it can ask.
+Against a suspect that came after the timestamp this is no use."""
 Outcome = tuple[bool | None, str]
 
 
