@@ -135,7 +135,9 @@ def test_answers_of_labels_are_enough() -> None:
 
 
 def test_an_innocent_model_is_not_owned() -> None:
-    result = judge("mine.dossier", "innocent.safetensors", *BELIEF, "--counter", "theirs.dossier", "--json")
+    result = judge(
+        "mine.dossier", "innocent.safetensors", *BELIEF, "--level", "1e-9", "--counter", "theirs.dossier", "--json"
+    )
     assert result.exit_code == 1
     assert report_of(result)["decision"] == "not owned"
 

@@ -64,18 +64,19 @@ def test_triggers_that_were_ground_to_fit_an_older_suspect_show_nothing(dispute:
         secrets = {"commitment": scheme.commitment, "beacon": scheme.beacon}
         book = noise_book(secrets, 20, digits.domain, digits.classes)
         claim = dataclasses.replace(terms, parameters=scheme.parameters(), secrets=book)
-        if scheme.verify(claim, suspect.oracle, level=0.05).decision is Decision.OWNED:
+        if scheme.verify(claim, suspect.oracle, level=0.5).decision is Decision.OWNED:
             break
     else:
-        pytest.fail("60 timestamps gave no triggers that fit; expected 1 in 20 at most")
-    found = judge(dispute.hearing(dispute.dossier(claim, plan=plan.to_bytes()), since=PAST), suspect)
+        pytest.fail("60 timestamps gave no triggers that fit; expected about 1 in 5")
+    found = judge(dispute.hearing(dispute.dossier(claim, plan=plan.to_bytes()), since=PAST, level=0.5), suspect)
     assert found.decision is not Decision.OWNED
 
 
 @pytest.mark.parametrize("number", range(3))
 def test_an_innocent_model_is_not_owned(dispute: Any, number: int) -> None:
     for claim, plan in ((dispute.chosen, b""), (dispute.planned, dispute.plan.to_bytes())):
-        hearing = dispute.hearing(dispute.dossier(claim, plan=plan))
+        # The planned triggers are others each time; so the level is one that chance does not reach in a lifetime.
+        hearing = dispute.hearing(dispute.dossier(claim, plan=plan), level=1e-9)
         found = judge(hearing, dispute.innocent(number), controls=dispute.controls())
         assert found.decision is Decision.NOT_OWNED
         assert oks(found)["test"] is False
