@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from rfc3161_client import decode_timestamp_response
 
 from stealproof.errors import EvidenceError, InputError
-from stealproof.evidence._der import Node, encode, nodes
+from stealproof.evidence._der import encode, nodes
 from stealproof.evidence._token import (
     SIGNING_CERTIFICATE,
     SIGNING_CERTIFICATE_V2,
@@ -103,6 +104,21 @@ def test_a_certificate_for_something_else_signs_no_time(tsa: Any, usages: tuple[
         check_token(server.forge(CONTENT, datetime.now(UTC)), CONTENT, roots=tsa.roots)
 
 
+def test_an_authority_can_not_appoint_others(tsa: Any) -> None:
+    appointed = tsa.authority("appointed", tsa.signer)
+    with pytest.raises(EvidenceError, match="not by an authority that is trusted here: invalid CA certificate"):
+        check_token(appointed.forge(CONTENT, datetime.now(UTC)), CONTENT, roots=tsa.roots)
+
+
+def test_fractions_of_a_second_are_dropped(tsa: Any) -> None:
+    precise = tsa.authority("precise")
+    config = precise.folder / "tsa.cnf"
+    config.write_text(config.read_text() + "clock_precision_digits = 3\n")
+    token = precise.stamp(CONTENT)
+    (said,) = re.findall(rb"(\d{14})[.\d]*Z", read_token(token).info)
+    assert check_token(token, CONTENT, roots=tsa.roots).time.strftime("%Y%m%d%H%M%S") == said.decode()
+
+
 def test_weak_hash_functions_are_refused_in_the_digest_and_in_the_signature(tsa: Any) -> None:
     with pytest.raises(EvidenceError, match="a digest by sha1; expected one by sha256"):
         check_token(tsa.signer.reply(tsa.signer.query(CONTENT, "-sha1")), CONTENT, roots=tsa.roots)
@@ -123,10 +139,10 @@ def test_a_token_is_not_passed_off_under_another_certificate_of_its_key(tsa: Any
     renewed = tsa.authority("mine", key=first.key)
     # Only the certificate that stands beside the signature is exchanged: the signature still matches.
     token = first.stamp(CONTENT)
-    swapped = _with_signer(token, first.certificate, renewed.certificate)
+    swapped = tsa.passed_off(token, first, renewed)
     with pytest.raises(EvidenceError, match="made with another certificate than the one that it now carries"):
         check_token(swapped, CONTENT, roots=tsa.roots)
-    stranger = _with_signer(token, first.certificate, second.certificate)
+    stranger = tsa.passed_off(token, first, second)
     with pytest.raises(EvidenceError, match="its signature does not match"):
         check_token(stranger, CONTENT, roots=tsa.roots)
 
@@ -136,10 +152,10 @@ def test_two_certificates_of_the_signer_s_name_are_refused_and_none_too(tsa: Any
     token = signer.stamp(CONTENT)
     der = signer.certificate.public_bytes(Encoding.DER)
     with pytest.raises(EvidenceError, match="holds 2 certificates of its signer, expected 1"):
-        check_token(_altered(token, {der: der + der}), CONTENT, roots=tsa.roots)
+        check_token(tsa.altered(token, {der: der + der}), CONTENT, roots=tsa.roots)
     other = tsa.root.certificate.public_bytes(Encoding.DER)
     with pytest.raises(EvidenceError, match="holds 0 certificates of its signer, expected 1"):
-        check_token(_altered(token, {der: other}), CONTENT, roots=tsa.roots)
+        check_token(tsa.altered(token, {der: other}), CONTENT, roots=tsa.roots)
 
 
 @pytest.mark.parametrize("name", ["sha256", "sha512", "sha1"])
@@ -217,21 +233,3 @@ def test_what_a_caller_must_not_give(tsa: Any) -> None:
         check_token(tsa.stamp(CONTENT), CONTENT, roots=[])
     with pytest.raises(InputError, match="must be in PEM"):
         check_token(tsa.stamp(CONTENT), CONTENT, roots=[b"nonsense"])
-
-
-def _with_signer(token: bytes, old: x509.Certificate, new: x509.Certificate) -> bytes:
-    """The token with another certificate beside its signature, and that one's number as the signer's."""
-    ders = [it.public_bytes(Encoding.DER) for it in (old, new)]
-    numbers = [encode(2, it.serial_number.to_bytes(2, "big")) for it in (old, new)]
-    return _altered(token, {ders[0]: ders[1], numbers[0]: numbers[1]})
-
-
-def _altered(token: bytes, changes: dict[bytes, bytes]) -> bytes:
-    """The token with some of its values exchanged, every length around them made right."""
-
-    def altered(node: Node) -> bytes:
-        if node.raw in changes:
-            return changes[node.raw]
-        return encode(node.tag, *map(altered, nodes(node.body))) if node.tag & 0x20 else node.raw
-
-    return b"".join(map(altered, nodes(token)))

@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from stealproof.evidence._der import Node, encode, nodes
+
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 TIME_STAMPING = ExtendedKeyUsageOID.TIME_STAMPING
 CONFIG = """[tsa]
@@ -80,16 +82,16 @@ class Authority:
         self, content: bytes, time: datetime, *, serial: int = 7, digest: str = "sha256", cades: bool = True
     ) -> bytes:
         """A token that says ``time``, whatever this certificate is for; ``digest`` is the one of the signature."""
-        imprint = _der(0x30, _der(0x30, _SHA256, _der(5)), _der(4, hashlib.sha256(content).digest()))
-        info = _der(
+        imprint = encode(0x30, encode(0x30, _SHA256, encode(5)), encode(4, hashlib.sha256(content).digest()))
+        info = encode(
             0x30,
             *(
-                _der(2, b"\1"),
-                _der(6, b"\x2a\x03\x04\x01"),
+                encode(2, b"\1"),
+                encode(6, b"\x2a\x03\x04\x01"),
                 imprint,
-                _der(2, serial.to_bytes(serial.bit_length() // 8 + 1, "big")),
+                encode(2, serial.to_bytes(serial.bit_length() // 8 + 1, "big")),
             ),
-            _der(0x18, time.strftime("%Y%m%d%H%M%SZ").encode()),
+            encode(0x18, time.strftime("%Y%m%d%H%M%SZ").encode()),
         )
         token = self._run(
             *("cms", "-sign", "-binary", "-nodetach", "-econtent_type", "1.2.840.113549.1.9.16.1.4", "-md", digest),
@@ -98,7 +100,7 @@ class Authority:
             *(("-cades",) if cades else ()),
             given=info,
         )
-        return _der(0x30, _der(0x30, _der(2, b"\0")), token)
+        return encode(0x30, encode(0x30, encode(2, b"\0")), token)
 
     def _run(self, *arguments: str, given: bytes) -> bytes:
         command = ["openssl", *arguments]
@@ -240,6 +242,22 @@ class Bench:
         """An honest token for ``content``, of now."""
         return self.signer.stamp(content)
 
+    def altered(self, token: bytes, changes: dict[bytes, bytes]) -> bytes:
+        """The token with some of its values exchanged, every length around them made right."""
+
+        def altered(node: Node) -> bytes:
+            if node.raw in changes:
+                return changes[node.raw]
+            return encode(node.tag, *map(altered, nodes(node.body))) if node.tag & 0x20 else node.raw
+
+        return b"".join(map(altered, nodes(token)))
+
+    def passed_off(self, token: bytes, signer: Authority, other: Authority) -> bytes:
+        """The signer's token with the other's certificate beside its signature, and that one's number as the name."""
+        ders = [it.certificate.public_bytes(serialization.Encoding.DER) for it in (signer, other)]
+        numbers = [encode(2, it.certificate.serial_number.to_bytes(2, "big")) for it in (signer, other)]
+        return self.altered(token, {ders[0]: ders[1], numbers[0]: numbers[1]})
+
     def authority(
         self,
         name: str,
@@ -274,11 +292,3 @@ _SHA256 = bytes.fromhex("0609608648016503040201")
 
 def _is_root(it: Authority) -> bool:
     return it.certificate.issuer == it.certificate.subject
-
-
-def _der(tag: int, *parts: bytes) -> bytes:
-    body = b"".join(parts)
-    if len(body) < 128:
-        return bytes([tag, len(body)]) + body
-    size = len(body).to_bytes((len(body).bit_length() + 7) // 8, "big")
-    return bytes([tag, 128 + len(size)]) + size + body
