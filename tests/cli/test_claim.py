@@ -74,6 +74,21 @@ def test_a_timestamp_is_added_once(dossier: Path, tsa: Any) -> None:
     assert dossier.read_bytes() != stamped
 
 
+def test_a_timestamp_can_be_carried_by_hand(dossier: Path, tsa: Any) -> None:
+    (dossier.parent / "root.pem").write_bytes(tsa.root.pem)
+    assert run("timestamp", "mine.dossier", "--query", "mine.tsq").exit_code == 0
+    (dossier.parent / "mine.tsr").write_bytes(tsa.signer.reply((dossier.parent / "mine.tsq").read_bytes()))
+    result = run("timestamp", "mine.dossier", "--reply", "mine.tsr")
+    assert result.exit_code == 2
+    assert "--tsa-root" in result.output
+    assert run("timestamp", "mine.dossier", "--reply", "mine.tsr", "--tsa-root", "root.pem").exit_code == 0
+    assert run("verify", "mine.dossier", "--tsa-root", "root.pem").exit_code == 0
+    (dossier.parent / "other.tsr").write_bytes(tsa.stamp(b"something else"))
+    result = run("timestamp", "mine.dossier", "--reply", "other.tsr", "--tsa-root", "root.pem", "--force")
+    assert result.exit_code == 3
+    assert "other content" in result.output
+
+
 def test_a_timestamp_by_somebody_else_is_not_kept(dossier: Path, tsa: Any) -> None:
     stranger = tsa.authority("stranger")
     (dossier.parent / "stranger.pem").write_bytes(stranger.pem)

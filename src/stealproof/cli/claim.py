@@ -119,26 +119,45 @@ def new_command(claim_path: Path, model: Path, key_path: Path | None, plan_path:
 @command.command("timestamp")
 @click.argument("path", metavar="DOSSIER", type=FILE)
 @click.option("--tsa", "url", metavar="URL", help="Address of a time-stamping authority (RFC 3161).")
-@click.option("--timeout", type=float, default=30.0, show_default=True, help="Seconds to wait for it.")
+@click.option("--query", type=FILE, metavar="X.tsq", help="Write the request to a file instead of sending it.")
+@click.option("--reply", type=FILE, metavar="X.tsr", help="Take what an authority answered to it from a file.")
+@click.option("--timeout", type=float, default=30.0, show_default=True, help="Seconds to wait for the authority.")
 @roots_option
 @click.option("--force", is_flag=True, help="Replace a timestamp, although an older one is worth more.")
-def timestamp_command(path: Path, url: str | None, timeout: float, root_paths: tuple[Path, ...], force: bool) -> None:
+def timestamp_command(
+    path: Path,
+    url: str | None,
+    query: Path | None,
+    reply: Path | None,
+    timeout: float,
+    root_paths: tuple[Path, ...],
+    force: bool,
+) -> None:
     """Have somebody else sign that DOSSIER exists today; only its SHA-256 is sent. The file is replaced."""
     from stealproof.errors import InputError
-    from stealproof.evidence.dossier import open_dossier, read_statement
-    from stealproof.evidence.timestamp import check_token, request_token
+    from stealproof.evidence.dossier import open_dossier, read_evidence, read_statement
+    from stealproof.evidence.timestamp import check_token, make_request, request_token
+    from stealproof.files import write_atomic
 
-    if url is None:
-        raise InputError("name a time-stamping authority with --tsa, for example --tsa http://timestamp.digicert.com")
+    if sum(way is not None for way in (url, query, reply)) != 1:
+        raise InputError(
+            "name a time-stamping authority with --tsa URL, or ask one yourself with --query, then --reply"
+        )
+    if reply is not None and not root_paths:
+        raise InputError("a timestamp from a file is checked before it is kept: name the root certificate, --tsa-root")
     dossier = open_dossier(path)
     read_statement(dossier, what=str(path))
     if dossier.token and not force:
         raise InputError(
             f"{path} is timestamped, and an older timestamp is worth more; --force replaces it all the same"
         )
-    token = request_token(url, dossier.envelope, timeout=timeout)
+    if query is not None:
+        write_atomic(query, make_request(dossier.envelope))
+        say(f"saved {query}; go on: stealproof claim timestamp {path} --reply X.tsr --tsa-root ROOT.pem")
+        return
+    token = read_evidence(reply) if reply is not None else request_token(str(url), dossier.envelope, timeout=timeout)
     if root_paths:
-        stamp = check_token(token, dossier.envelope, roots=[root.read_bytes() for root in root_paths])
+        stamp = check_token(token, dossier.envelope, roots=[read_root(root) for root in root_paths])
         say(f"{stamp.authority} saw it at {stamp.time:%Y-%m-%d %H:%M:%S} UTC")
     else:
         say("whether to trust the authority was not checked; --tsa-root names its root certificate")

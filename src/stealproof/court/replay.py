@@ -84,7 +84,7 @@ def _hearing(file: VerdictFile) -> Hearing:
             raise TypeError(f"{name} is {evidence[name]!r:.40}")
     return Hearing(
         dossier=file.dossier,
-        roots=tuple(root.encode() for root in evidence["roots"]),
+        roots=tuple(root.encode("latin-1") for root in evidence["roots"]),
         accuser=b"" if accuser is None else accuser.encode(),
         since=None if since is None else datetime.datetime.fromisoformat(since),
         counter=file.counter,

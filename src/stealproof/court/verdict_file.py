@@ -190,7 +190,7 @@ def _evidence(hearing: Hearing) -> dict[str, Any]:
     return {
         "dossier": digest(hearing.dossier),
         "counter": digest(hearing.counter) if hearing.counter else None,
-        "roots": [root.decode("ascii", "replace") for root in hearing.roots],
+        "roots": [root.decode("latin-1") for root in hearing.roots],
         "accuser": hearing.accuser.decode("ascii") if hearing.accuser else None,
         "since": None if hearing.since is None else hearing.since.isoformat(),
         "attempts": hearing.attempts,
