@@ -103,7 +103,7 @@ def planned(scheme: str, parameters: Mapping[str, Any], terms: str) -> bytes:
     whole = {
         "scheme": scheme,
         "parameters": public_parameters(parameters),
-        "terms": parse(terms.encode(), what="the terms"),
+        "terms": parse(terms.encode(errors="surrogatepass"), what="the terms"),
     }
     return canonical(whole)
 
@@ -129,7 +129,11 @@ def check_follows(claim: Claim, plan: Dossier) -> None:
     check_content(plan, assertion, what="the plan")
     if not is_derived(claim):
         raise EvidenceError(f"a claim of {claim.scheme} follows from no plan, since its triggers were chosen")
-    if planned(claim.scheme, claim.parameters, claim.secrets["terms"]) != plan.content:
+    try:
+        content = planned(claim.scheme, claim.parameters, claim.secrets["terms"])
+    except InputError as error:
+        raise EvidenceError(f"the claim names what no plan can: {error}") from error
+    if content != plan.content:
         raise EvidenceError("the claim has another scheme, other parameters or other terms than were planned")
     if claim.secrets["commitment"] != assertion.commitment:
         raise EvidenceError("the claim's triggers follow from another commitment than the plan's")

@@ -22,6 +22,8 @@ PRIVATE = 0o100600 << 16
 """A plain file that its owner may read."""
 UNREADABLE = (zipfile.BadZipFile, NotImplementedError, RuntimeError, struct.error, ValueError, EOFError, OSError)
 """What Python's reader raises over bytes that are no zip, or a strange one."""
+END, HEADER = 22, 46
+"""Bytes of a zip's last record, and of what its directory says of an entry beside its name."""
 
 
 def pack(entries: Mapping[str, bytes]) -> bytes:
@@ -49,6 +51,7 @@ def unpack(content: bytes, allowed: Mapping[str, int], *, what: str) -> dict[str
     """
     if len(content) > LARGEST:
         raise EvidenceError(f"{what} has {len(content):,} bytes; expected at most {LARGEST:,}")
+    _check_directory(content, allowed, what)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = {info.filename: _entry(archive, info, allowed, what) for info in archive.infolist()}
@@ -61,6 +64,21 @@ def unpack(content: bytes, allowed: Mapping[str, int], *, what: str) -> dict[str
     if list(entries) != order:
         raise EvidenceError(f"{what} holds its entries in another order than {', '.join(order)}")
     return entries
+
+
+def _check_directory(content: bytes, allowed: Mapping[str, int], what: str) -> None:
+    """Refuse a directory with more than the entries that may occur, before Python's reader makes objects of them all.
+
+    A directory may name one entry a million times, and each would be read anew.
+    """
+    end, before = content[-END:], content[-END - 20 : -END]
+    most = sum(HEADER + len(name.encode()) for name in allowed)
+    plain = end.startswith(b"PK\5\6") and end.endswith(b"\0\0") and not before.startswith(b"PK\6\7")
+    if not plain or int.from_bytes(end[12:16], "little") > most:
+        raise EvidenceError(
+            f"{what} is no archive that can be read: its directory is not at its end, or names more than"
+            f" {len(allowed)} entries; expected it as it was written"
+        )
 
 
 def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, allowed: Mapping[str, int], what: str) -> bytes:

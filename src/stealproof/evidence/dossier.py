@@ -202,6 +202,9 @@ def read_statement(dossier: Dossier, *, what: str) -> Assertion:
     if len(statement.subject) != 1:
         raise EvidenceError(f"{what} is about {len(statement.subject)} models; expected 1")
     [(subject, model)] = statement.subject.items()
+    if not all(text.isprintable() for text in (subject, *texts)):
+        # On a terminal they could overwrite what stands beside them.
+        raise EvidenceError(f"{what} states names with control characters; expected printable ones")
     return Assertion(
         subject=subject,
         model=model,
