@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from datetime import UTC, datetime
@@ -72,6 +73,8 @@ def test_flipped_bits_never_give_another_beacon_for_a_token_that_still_checks_ou
     for place in range(len(token)):
         altered = bytearray(token)
         altered[place] ^= 1 << place % 8
+        with contextlib.suppress(EvidenceError):
+            timestamp_beacon(bytes(altered))
         try:
             check_token(bytes(altered), CONTENT, roots=tsa.roots)
         except EvidenceError:
@@ -84,7 +87,7 @@ def test_flipped_bits_never_give_another_beacon_for_a_token_that_still_checks_ou
 def test_a_damaged_ecdsa_signature_is_refused(tsa: Any) -> None:
     token = tsa.stamp(CONTENT)
     signature = read_token(token).signature
-    with pytest.raises(EvidenceError, match="signature is damaged"):
+    with pytest.raises(EvidenceError, match="signature or the key in its certificate is damaged"):
         timestamp_beacon(token.replace(signature, b"\0" * len(signature)))
 
 

@@ -158,6 +158,15 @@ def test_two_certificates_of_the_signer_s_name_are_refused_and_none_too(tsa: Any
         check_token(tsa.altered(token, {der: other}), CONTENT, roots=tsa.roots)
 
 
+def test_a_token_without_its_signer_s_certificate_is_refused(tsa: Any) -> None:
+    query = tsa.signer.query(CONTENT, "-sha256")
+    asks_for_it = bytes.fromhex("0101ff")
+    assert query.endswith(asks_for_it)
+    token = tsa.signer.reply(encode(0x30, query[2:].removesuffix(asks_for_it)))
+    with pytest.raises(EvidenceError, match="came without its signer's certificate"):
+        check_token(token, CONTENT, roots=tsa.roots)
+
+
 @pytest.mark.parametrize("name", ["sha256", "sha512", "sha1"])
 def test_each_way_to_name_the_certificate_is_understood(tsa: Any, name: str) -> None:
     """By SHA-256 without saying so, by another function that is said, and by SHA-1 in the first form (RFC 2634)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SEQUENCE, SET, INTEGER, OCTETS, OID, UTF8, GENERALIZED_TIME = 0x30, 0x31, 0x02, 0x04, 0x06, 0x0C, 0x18
+SEQUENCE, SET, INTEGER, OCTETS, OID, UTF8 = 0x30, 0x31, 0x02, 0x04, 0x06, 0x0C
 
 
 @dataclass(frozen=True, slots=True)

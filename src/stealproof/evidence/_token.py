@@ -71,6 +71,8 @@ def _taken_apart(status: Node, token: Node) -> Token:
     kind, wrapped = token.items(SEQUENCE)
     (signed,) = wrapped.items(0xA0)
     version, digests, encapsulated, certificates, *rest = signed.items(SEQUENCE)
+    if certificates.tag != CERTIFICATES:
+        raise EvidenceError("the timestamp came without its signer's certificate; ask for one with it (certReq)")
     found = certificates.items(CERTIFICATES)
     # OpenSSL's ts puts certificates down in the order of the chain, rfc3161-client insists on the order of DER; they
     # are not covered by the signature, so sorting them changes nothing that anybody signed.

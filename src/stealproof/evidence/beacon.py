@@ -31,6 +31,7 @@ from stealproof.evidence.drand import QUICKNET, Chain, check_round, fetch_round
 from stealproof.evidence.timestamp import Stamp, check_token
 
 with from_court("cryptography"):
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
     from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
@@ -60,11 +61,11 @@ def timestamp_beacon(token: bytes) -> Beacon:
     """
     parts = read_token(token)
     signature = parts.signature
-    if isinstance(parts.signer.public_key(), EllipticCurvePublicKey):
-        try:
+    try:
+        if isinstance(parts.signer.public_key(), EllipticCurvePublicKey):
             signature = decode_dss_signature(signature)[0].to_bytes(66, "big")
-        except (ValueError, OverflowError) as error:
-            raise EvidenceError("the timestamp's signature is damaged") from error
+    except (ValueError, OverflowError, UnsupportedAlgorithm) as error:
+        raise EvidenceError("the timestamp's signature or the key in its certificate is damaged") from error
     framed = b"".join(len(part).to_bytes(8, "big") + part for part in (TAG, parts.info, signature))
     return Beacon(kind="timestamp", value=hashlib.sha256(framed).digest())
 
