@@ -147,7 +147,8 @@ def test_entries_twice_links_comments_and_bombs_are_refused(whole: bytes) -> Non
 @pytest.mark.parametrize("words", ["\x1b[2Kowned", "m\n8. decision: owned", "m\u202edenwo"])
 def test_names_that_could_write_over_a_judge_s_screen_are_refused(key: PrivateKey, words: str) -> None:
     common: dict[str, Any] = {"kind": CLAIM, "model": "ab" * 32, "parameters": {}, "created": datetime.now(UTC)}
-    for names in ({"subject": words, "scheme": "s"}, {"subject": "m", "scheme": words}):
+    choices: list[dict[str, Any]] = [{"subject": words, "scheme": "s"}, {"subject": "m", "scheme": words}]
+    for names in choices:
         with pytest.raises(EvidenceError, match="control characters"):
             read_statement(new_dossier(b"secrets", SALT, key=key, **names, **common), what="it")
 
