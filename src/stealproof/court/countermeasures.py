@@ -1,0 +1,251 @@
+"""Countermeasures: what a judge can do so that a false accusation fails, each by itself and at its own price."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stealproof import seeds
+from stealproof.claims import Claim, Decision
+from stealproof.court.case import Case, Complaint
+from stealproof.errors import EvidenceError, InputError, InvalidData
+from stealproof.measures.conformal import conformal_p_value, controls_needed
+from stealproof.measures.welch import welch_test
+from stealproof.oracle import as_array
+from stealproof.ownership._derived_book import regenerated
+from stealproof.roles.ownership import JUDGE, Calibration, Fingerprint, Trial, model_digest
+
+if TYPE_CHECKING:
+    from stealproof.roles.dataset import Part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one countermeasure said in one case, and what it cost."""
+
+    countermeasure: str
+    objection: str | None
+    """Why the accusation must not stand, one sentence; None when there is no reason."""
+    seconds: float
+    """Of the judge's, what was found about the claim for an earlier suspect included."""
+    queries: int
+    """Inputs sent to the suspect, beyond those of the scheme's own test."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Countermeasure:
+    """Base of all. A subclass writes ``_about_claim``, ``_about_suspect`` or both."""
+
+    judges: ClassVar[bool] = False
+    """Whether it tells copies from independent models by itself, so that a paper's fixed threshold is not needed."""
+
+    @classmethod
+    def name(cls) -> str:
+        """As studies and reports call it."""
+        return "".join(f"_{c.lower()}" if c.isupper() else c for c in cls.__name__).lstrip("_")
+
+    @final
+    def examine(self, case: Case) -> Finding:
+        """Object to ``case``, or not."""
+        objection, seconds = case.complaint.once(self, lambda: self._about_claim(case.complaint))
+        before, start = case.suspect.budget.spent, time.perf_counter()
+        if objection is None:
+            objection = self._about_suspect(case)
+        return Finding(
+            countermeasure=self.name(),
+            objection=objection,
+            seconds=seconds + time.perf_counter() - start,
+            queries=case.suspect.budget.spent - before,
+        )
+
+    def _about_claim(self, complaint: Complaint) -> str | None:
+        return None
+
+    def _about_suspect(self, case: Case) -> str | None:
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyGeneration(Countermeasure):
+    """Make derived triggers again, open claimed training rows, and let nothing be chosen after the suspect was there.
+
+    A claim that says which of its inputs are training rows (dataset inference) rests on members and others having been
+    dealt from one pile: every input must be an opened row, and control models, which know neither kind, must not find
+    one kind easier. That refuses an honest claim as often as the level says.
+    """
+
+    def _about_claim(self, complaint: Complaint) -> str | None:
+        if "members" not in complaint.claim.secrets:
+            return None
+        if complaint.opened is None:
+            return "the accuser did not open the rows that the claim says its model was trained on"
+        return _not_opened(complaint) or _unlike(complaint)
+
+    def _about_suspect(self, case: Case) -> str | None:
+        secrets = case.complaint.claim.secrets
+        if "members" in secrets:
+            return None
+        if "beacon" not in secrets:
+            late = "the accuser chose the triggers, and no timestamp shows that it did before the suspect was there"
+            return None if case.precedes else late
+        trial = Trial(
+            claim=case.complaint.claim,
+            suspect=case.suspect,
+            model=None,
+            level=case.complaint.level,
+            seed=case.complaint.seed,
+            progress=lambda what, share: None,
+        )
+        try:
+            regenerated(trial)
+        except EvidenceError as error:
+            return str(error)
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlModels(Countermeasure):
+    """Require that the suspect stands out from independent models by a conformal p-value of at most the level."""
+
+    judges: ClassVar[bool] = True
+
+    def _about_claim(self, complaint: Complaint) -> str | None:
+        given, needed = len(complaint.controls), controls_needed(complaint.level)
+        if given < needed:
+            return f"at the level {complaint.level:g} it takes {needed} control models, got {given}"
+        _calibration(complaint)
+        return None
+
+    def _about_suspect(self, case: Case) -> str | None:
+        calibration = _calibration(case.complaint)
+        p_value = conformal_p_value(case.verdict.statistic, calibration.statistics)
+        if p_value <= case.complaint.level:
+            return None
+        return f"the suspect does not stand out from {len(calibration.statistics)} control models (p = {p_value:.3g})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferableExampleTest(Countermeasure):
+    """Refuse a claim that convicts the vote of the control models: what convinces it convinces anybody.
+
+    Where a scheme knows its null distribution, the vote is one more model that is independent of the claim's secrets,
+    so that an honest claim is refused as often as the level says. Of other claims with labels, the vote must not give
+    more than ``share``, which no theory says; the study measures what it refuses.
+    """
+
+    share: float = 0.5
+    """Of the claimed labels; above 0, at most 1."""
+
+    def _about_claim(self, complaint: Complaint) -> str | None:
+        if not 0 < self.share <= 1:
+            raise InputError(f"share must be above 0 and at most 1, got {self.share}")
+        scheme, claim = complaint.scheme, complaint.claim
+        if scheme.opens_model() or not complaint.controls:
+            return "there is no vote of control models that the claim could be shown to fail on"
+        if not scheme.exact and "labels" not in claim.secrets:
+            return None
+        found = scheme.verify(claim, complaint.vote, level=complaint.level, seed=complaint.seed)
+        if scheme.exact and found.p_value <= complaint.level:
+            return f"the claim convicts the vote of independent models too (p = {found.p_value:.3g})"
+        if not scheme.exact and found.statistic > self.share:
+            return f"the vote of independent models gives {found.statistic:.0%} of the claimed labels too"
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeGenerates(Countermeasure):
+    """Make the triggers in place of the accuser: a fingerprint anew from the opened model, a watermark derived only."""
+
+    judges: ClassVar[bool] = True
+
+    def _about_claim(self, complaint: Complaint) -> str | None:
+        if not isinstance(complaint.scheme, Fingerprint):
+            derived = "beacon" in complaint.claim.secrets
+            return None if derived else "nobody but the accuser could choose the triggers of this watermark"
+        if complaint.opened is None:
+            return "the accuser did not open model and data to the judge"
+        if model_digest(complaint.opened.model) != complaint.claim.model_digest:
+            return "the model that the accuser opened is not the one of its claim"
+        try:
+            self._generated(complaint)
+        except (InputError, InvalidData) as error:
+            return f"the judge could make no such fingerprint of the opened model: {error}"
+        return None
+
+    def _about_suspect(self, case: Case) -> str | None:
+        complaint = case.complaint
+        if not isinstance(complaint.scheme, Fingerprint):
+            return None
+        claim, calibration = self._generated(complaint)
+        verdict = complaint.scheme.verify(
+            claim,
+            case.suspect,
+            level=complaint.level,
+            seed=complaint.seed,
+            model=case.model,
+            calibration=calibration,
+        )
+        if verdict.decision is Decision.OWNED:
+            return None
+        return f"with a fingerprint of the judge's own making the verdict is {verdict.decision}: {verdict.reasons[0]}"
+
+    @staticmethod
+    def _generated(complaint: Complaint) -> tuple[Claim, Calibration]:
+        def make() -> tuple[Claim, Calibration]:
+            scheme, opened = complaint.scheme, complaint.opened
+            assert isinstance(scheme, Fingerprint)
+            assert opened is not None
+            claim = scheme.enroll(opened.model, opened.data, seed=seeds.derive(complaint.seed, JUDGE, "enrolment"))
+            return claim, complaint.calibrate(claim)
+
+        return complaint.once("the judge's fingerprint", make)[0]
+
+
+def _calibration(complaint: Complaint) -> Calibration:
+    return complaint.once("calibration", lambda: complaint.calibrate(complaint.claim))[0]
+
+
+def _not_opened(complaint: Complaint) -> str | None:
+    """Whether a claimed member is no training row, or another input no row that the owner kept back."""
+    assert complaint.opened is not None
+    secrets, data = complaint.claim.secrets, complaint.opened.data
+    trained, kept = _digests(data.train), _digests(data.test)
+    members = np.asarray(secrets["members"], dtype=bool)
+    found = _digest_rows(secrets["inputs"])
+    strange = sum(d not in trained if member else d not in kept for d, member in zip(found, members, strict=True))
+    return (
+        f"{strange} of the claim's {len(found)} inputs are none of the rows that the accuser opened"
+        if strange
+        else None
+    )
+
+
+def _unlike(complaint: Complaint) -> str | None:
+    """Whether control models, which know neither, find members easier or harder than the others."""
+    if not complaint.controls:
+        return "without control models nobody can tell whether members and others were dealt from one pile"
+    secrets, vote = complaint.claim.secrets, complaint.vote
+    labels, members = np.asarray(secrets["labels"]), np.asarray(secrets["members"], dtype=bool)
+    sure = vote.ask(secrets["inputs"]).distributions(vote.classes, vote.access)[np.arange(len(labels)), labels]
+    sides = [welch_test(sure[one], sure[~one], level=complaint.level).p_value for one in (members, ~members)]
+    p_value = min(1.0, 2 * min(sides))
+    if p_value > complaint.level:
+        return None
+    return (
+        f"models that know neither find the claimed members unlike the other inputs (p = {p_value:.3g}), so that they"
+        " were not dealt from one pile"
+    )
+
+
+def _digests(part: Part) -> frozenset[bytes]:
+    return frozenset(_digest_rows(part.x))
+
+
+def _digest_rows(x: Any) -> list[bytes]:
+    rows: NDArray[Any] = np.ascontiguousarray(as_array(x), dtype=np.float32)
+    return [hashlib.sha256(row.tobytes()).digest() for row in rows]

@@ -1,0 +1,68 @@
+"""Policy: the countermeasures that a judge has switched on; an accusation stands only when none of them objects."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from stealproof.claims import Decision, Verdict
+from stealproof.court.case import Case
+from stealproof.court.countermeasures import (
+    ControlModels,
+    Countermeasure,
+    Finding,
+    JudgeGenerates,
+    TransferableExampleTest,
+    VerifyGeneration,
+)
+from stealproof.errors import UnknownName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """What a judge says under a policy."""
+
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    """In the policy's order; empty when the scheme alone accuses nobody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A set of countermeasures."""
+
+    countermeasures: tuple[Countermeasure, ...] = ()
+
+    def rule(self, case: Case) -> Ruling:
+        """The verdict on ``case``: owned if the scheme accuses the suspect and nothing speaks against that."""
+        alone = not any(c.judges for c in self.countermeasures)
+        accused = case.accused if alone or case.complaint.scheme.exact else True
+        if not accused:
+            decision = Decision.NOT_OWNED if case.verdict.decision is Decision.OWNED else case.verdict.decision
+            return Ruling(verdict=dataclasses.replace(case.verdict, decision=decision), findings=())
+        findings = tuple(countermeasure.examine(case) for countermeasure in self.countermeasures)
+        objections = tuple(f"{f.countermeasure}: {f.objection}" for f in findings if f.objection is not None)
+        verdict = dataclasses.replace(
+            case.verdict,
+            decision=Decision.INCONCLUSIVE if objections else Decision.OWNED,
+            reasons=(*case.verdict.reasons, *objections),
+        )
+        return Ruling(verdict=verdict, findings=findings)
+
+
+SWITCHES: dict[str, Policy] = {
+    "none": Policy(),
+    **{
+        made.name(): Policy(countermeasures=(made,))
+        for made in (VerifyGeneration(), ControlModels(), TransferableExampleTest(), JudgeGenerates())
+    },
+    "default": Policy(countermeasures=(VerifyGeneration(), ControlModels(), TransferableExampleTest())),
+}
+"""Policies by name. The default is what studies/false_claims.toml justifies."""
+
+
+def policy(name: str) -> Policy:
+    """The policy of this name; ``UnknownName`` when there is none."""
+    if name not in SWITCHES:
+        raise UnknownName.among("policy", name, SWITCHES)
+    return SWITCHES[name]
