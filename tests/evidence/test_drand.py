@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from py_ecc.bls.hash_to_curve import hash_to_G1, map_to_curve_G1
 from py_ecc.bls.point_compression import compress_G1, compress_G2
 from py_ecc.fields import optimized_bls12_381_FQ as FQ
-from py_ecc.optimized_bls12_381 import G2, add, curve_order, multiply
+from py_ecc.optimized_bls12_381.optimized_curve import G2, add, curve_order, multiply
+from py_ecc.typing import Optimized_Point3D
 
 from stealproof.errors import EvidenceError, MissingExtra
 from stealproof.evidence.drand import DOMAIN, QUICKNET, Chain, check_round, fetch_round
@@ -29,8 +30,13 @@ SECRET = 20_260_101
 
 def signed(number: int) -> bytes:
     """The signature on a round of the chain that this test owns."""
-    message = hash_to_G1(hashlib.sha256(number.to_bytes(8, "big")).digest(), DOMAIN, hashlib.sha256)
-    return compress_G1(multiply(message, SECRET)).to_bytes(48, "big")
+    return compress_G1(multiply(hashed(number), SECRET)).to_bytes(48, "big")
+
+
+def hashed(number: int) -> Optimized_Point3D[FQ]:
+    """The point that is signed for a round."""
+    said = hashlib.sha256(number.to_bytes(8, "big")).digest()
+    return hash_to_G1(said, DOMAIN, hashlib.sha256)  # type: ignore[arg-type]
 
 
 def own_chain() -> Chain:
@@ -58,8 +64,7 @@ def test_a_chain_of_one_s_own_checks_out_and_not_as_quicknet() -> None:
 def test_a_point_outside_of_the_group_is_no_second_signature() -> None:
     """A signature plus a point of small order would pass the pairing: the same round, another beacon."""
     outside = multiply(map_to_curve_G1(FQ(5)), curve_order)
-    message = hash_to_G1(hashlib.sha256((7).to_bytes(8, "big")).digest(), DOMAIN, hashlib.sha256)
-    twin = compress_G1(add(multiply(message, SECRET), outside)).to_bytes(48, "big")
+    twin = compress_G1(add(multiply(hashed(7), SECRET), outside)).to_bytes(48, "big")
     assert twin != signed(7)
     with pytest.raises(EvidenceError, match="outside of the group"):
         check_round(7, twin, chain=own_chain())
