@@ -17,6 +17,23 @@ from stealproof.oracle import Access, Answer, Answers, Domain, Oracle
 
 PUBLIC = "public"
 """Name of the array that holds claimed inputs which anybody could have trained on."""
+WHOLE, MAYBE = (int,), (int, type(None))
+NUMBER = (int, float, type(None))
+KINDS: dict[str, tuple[type, ...]] = {
+    "answer": (str,),
+    "top_k": MAYBE,
+    "decimals": MAYBE,
+    "incomplete": (bool,),
+    "shape": (list,),
+    "low": NUMBER,
+    "high": NUMBER,
+    "levels": (dict,),
+    "classes": WHOLE,
+    "queries": WHOLE,
+    "stopped": (str,),
+}
+"""What a described record consists of, and the types of each."""
+FLOAT32 = float(np.finfo(np.float32).max)
 STOPPED = (OracleUnavailable, QueryRefused, BudgetExceeded)
 """How a model may stop answering, which is a finding and no failure."""
 
@@ -151,8 +168,18 @@ def public_rows(content: bytes) -> NDArray[Any] | None:
     return rows
 
 
+def check_kind(name: str, value: object, kinds: tuple[type, ...]) -> None:
+    """Raise ``TypeError`` unless ``value`` is of one of these types, a boolean being no integer."""
+    if type(value) not in kinds:
+        raise TypeError(f"{name} is {value!r:.40}")
+
+
 def _record(name: str, described: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Record:
+    for field_name, kinds in KINDS.items():
+        check_kind(field_name, described[field_name], kinds)
     low, high = described["low"], described["high"]
+    if any(bound is not None and abs(bound) > FLOAT32 for bound in (low, high)):
+        raise ValueError(f"the inputs of {name} reach from {low} to {high}, where no float32 does")
     record = Record(
         access=Access(
             answer=Answer(described["answer"]),

@@ -9,7 +9,7 @@ from typing import Any
 
 from stealproof.court.hearing import Hearing, Judgement, Party
 from stealproof.court.judging import judge
-from stealproof.court.recording import ReplayingOracle, decode_records, public_rows
+from stealproof.court.recording import ReplayingOracle, check_kind, decode_records, public_rows
 from stealproof.court.verdict_file import VerdictFile, outcome, read_verdict
 from stealproof.errors import EvidenceError, InputError
 from stealproof.evidence.keys import PublicKey
@@ -38,6 +38,9 @@ def replay(
     try:
         parties = {"suspect": file.said["suspect"]}
         parties |= {f"control{number}": control for number, control in enumerate(file.said["controls"])}
+        for party in parties.values():
+            for name, kind in (("name", str), ("digest", str), ("opened", bool)):
+                check_kind(name, party[name], (kind,))
         if any(party["opened"] for party in parties.values()):
             raise InputError(f"{what} rests on the inside of networks, which it does not hold; judge the files again")
         records = decode_records(file.answers, {name: party["answers"] for name, party in parties.items()})
@@ -80,8 +83,7 @@ def _hearing(file: VerdictFile) -> Hearing:
     evidence = file.said["evidence"]
     since, accuser = evidence["since"], evidence["accuser"]
     for name, kind in (("attempts", int), ("level", float), ("seed", int), ("controls_are", str)):
-        if type(evidence[name]) is not kind:
-            raise TypeError(f"{name} is {evidence[name]!r:.40}")
+        check_kind(name, evidence[name], (kind,))
     return Hearing(
         dossier=file.dossier,
         roots=tuple(root.encode("latin-1") for root in evidence["roots"]),
