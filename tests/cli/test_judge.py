@@ -118,10 +118,11 @@ def test_a_stolen_model_is_owned_and_both_sides_can_recompute_why(court: Path) -
     assert (court / "stolen.verdict").stat().st_mode & 0o077 == 0
     (court / "stolen.safetensors").rename("away")
     try:
-        replayed = judge("--replay", "stolen.verdict", "--judge", "judge.pem.pub")
+        replayed = judge("--replay", "stolen.verdict", "--judge", "judge.pem.pub", "--html", "stolen.html")
     finally:
         (court / "away").rename("stolen.safetensors")
     assert replayed.exit_code == 0, replayed.output
+    assert "<strong>owned</strong>" in (court / "stolen.html").read_text()
     steps = result.stdout.split("\n1  ")[1]
     assert replayed.stdout.split("\n1  ")[1] == steps
 
@@ -184,6 +185,7 @@ def test_the_suspects_own_dossier_can_come_first(tsa: Any) -> None:
         (["mine.dossier", "stolen.safetensors", "--accuser", "none.pub"], 2, "none.pub"),
         (["mine.dossier", "none.safetensors"], 2, "none.safetensors"),
         (["mine.dossier", "--replay", "mine.dossier"], 2, "takes no CLAIM"),
+        (["mine.dossier", "stolen.safetensors", "--html", "x.html"], 2, "a page shows a verdict file"),
         (["--replay", "mine.dossier"], 3, "holds an entry"),
         (["--replay", "none.verdict"], 2, "no file"),
     ],

@@ -17,6 +17,7 @@ from stealproof.cli._options import (
     say,
 )
 from stealproof.cli.claim import FILE, read_root, roots_option
+from stealproof.errors import InputError
 
 if TYPE_CHECKING:
     from stealproof.court.hearing import Judgement
@@ -66,13 +67,20 @@ MARKS = {True: "yes", False: "NO", None: "-"}
     "--replay", "replay_path", type=FILE, metavar="X.verdict", help="Recompute this verdict; nobody is asked."
 )
 @click.option("--judge", "judge_path", type=FILE, metavar="PUB", help="The public key that the judge is known by.")
+@click.option("--html", type=FILE, metavar="X.html", help="A printable page of the verdict; with --out or --replay.")
 @json_option
-def command(as_json: bool, replay_path: Path | None, **options: Any) -> None:
+def command(as_json: bool, html: Path | None, replay_path: Path | None, **options: Any) -> None:
     """Judge the CLAIM (a .dossier file) against SUSPECT, a model as `stealproof verify` takes it.
 
     Exit code 0: owned. 1: not owned, or inconclusive (--json tells which). 2: wrong input. 3: bad evidence.
     """
+    if html is not None and not (replay_path or options["out"]):
+        raise InputError(
+            "a page shows a verdict file; write one with --key FILE --out X.verdict, or name it by --replay"
+        )
     judgement, report = _replayed(replay_path, options) if replay_path else _judged(options)
+    if html is not None:
+        _write_page(judgement, Path(report["out"]), html)
     if as_json:
         print_json(report | _in_json(judgement))
     else:
@@ -91,7 +99,6 @@ def _judged(options: dict[str, Any]) -> tuple[Judgement, dict[str, Any]]:
     from stealproof.court.hearing import Hearing, Party
     from stealproof.court.judging import judge, scheme_of
     from stealproof.court.verdict_file import SUFFIX, judge_and_sign
-    from stealproof.errors import InputError
     from stealproof.evidence.dossier import read_evidence
     from stealproof.evidence.keys import open_private, open_public
     from stealproof.evidence.model_manifest import model_digest
@@ -160,7 +167,6 @@ def _judged(options: dict[str, Any]) -> tuple[Judgement, dict[str, Any]]:
 
 def _replayed(path: Path, options: dict[str, Any]) -> tuple[Judgement, dict[str, Any]]:
     from stealproof.court.replay import replay
-    from stealproof.errors import InputError
     from stealproof.evidence.dossier import read_evidence
     from stealproof.evidence.keys import open_public
 
@@ -177,6 +183,17 @@ def _replayed(path: Path, options: dict[str, Any]) -> tuple[Judgement, dict[str,
         "seed": evidence["seed"],
         "out": str(path),
     }
+
+
+def _write_page(judgement: Judgement, verdict_path: Path, html: Path) -> None:
+    from stealproof.court.verdict_file import read_verdict
+    from stealproof.evidence.dossier import read_evidence
+    from stealproof.files import write_atomic
+    from stealproof.reports.judgement_page import judgement_page
+
+    file = read_verdict(read_evidence(verdict_path), what=str(verdict_path))
+    write_atomic(html, judgement_page(judgement, file).encode())
+    say(f"saved {html}")
 
 
 def _in_json(judgement: Judgement) -> dict[str, Any]:
