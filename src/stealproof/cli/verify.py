@@ -20,11 +20,9 @@ from stealproof.cli._options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
     from stealproof.claims import Verdict
-    from stealproof.cli._dispute import Party
-    from stealproof.roles.dataset import Dataset
 
 MEANING = {
     "owned": "an independent model would hardly ever look like this",
@@ -106,111 +104,39 @@ def command(
 
     Exit code 0: owned. 1: not owned, or inconclusive (--json tells which). 2: wrong input. 3: a bad claim.
     """  # noqa: D205
-    from stealproof.cli import _calibrations, _dispute
-    from stealproof.cli._theft import open_data_of
-    from stealproof.inputs.claim import open_claim
+    from stealproof.cli._verification import Verification, open_accusation, verified
     from stealproof.inputs.oracle import parse_access
     from stealproof.reports import verdict_plot
 
     if plot is not None:
         verdict_plot.check_target(plot)
-    claim = open_claim(claim_path)
-    scheme = _dispute.scheme_of(claim, claim_path)
-    access = parse_access(access_words) if access_words else None
-    options = parse_parameters(target_pairs) | ({"token": token} if token else {})
-    _dispute.refuse_twins(suspect, control_specs)
-    # A model file tells its own shape: its data, which may be large or not here, are opened only to train controls.
-    wanted = data_spec or data_pairs or count is not None
-    data = open_data_of(data_spec, parse_parameters(data_pairs), suspect) if wanted else None
-    party = _dispute.open_party(suspect, scheme, data=data, access=access, options=options)
-    public = _dispute.open_public(public_spec, party.oracle.domain.shape) if public_spec else None
-    given = [_dispute.open_party(spec, scheme, data=data, access=access, options={}) for spec in control_specs]
+    accusation = open_accusation(claim_path)
+    how = Verification(
+        suspect=suspect,
+        data=data_spec,
+        data_parameters=parse_parameters(data_pairs),
+        access=parse_access(access_words) if access_words else None,
+        options=parse_parameters(target_pairs) | ({"token": token} if token else {}),
+        level=level,
+        seed=seed,
+        count=count,
+        controls=control_specs,
+        public=public_spec,
+        fresh=fresh,
+    )
     with progress_bar() as progress:
-        controls = given + _trained(count, suspect, data, party, seed, progress)
-        calibration = None
-        if controls:
-            calibration = _calibrations.calibrated(
-                scheme,
-                claim,
-                claim_path.expanduser(),
-                controls,
-                level=level,
-                seed=seed,
-                fresh=fresh,
-                description=_described(len(given), len(controls) - len(given)),
-                progress=progress,
-            )
-        progress("asking the suspect", 0.0)
-        verdict = scheme.verify(
-            claim,
-            party.oracle,
-            level=level,
-            seed=seed,
-            model=party.model,
-            calibration=calibration,
-            public=public,
-            progress=progress,
-        )
+        found = verified(accusation, how, progress)
     if plot is not None:
-        chance = verdict_plot.chance_of(verdict, claim, party.oracle.classes)
-        say(f"saved {verdict_plot.save_plot(verdict, plot, suspect=suspect, chance=chance)}")
-    report = {
-        "claim": str(claim_path),
-        "suspect": suspect,
-        "access": str(party.oracle.access),
-        "opened": party.model is not None,
-        "seed": seed,
-        **verdict.in_json(),
-        "controls_are": None if calibration is None else calibration.description,
-    }
+        chance = verdict_plot.chance_of(found.verdict, accusation.claim, found.classes)
+        say(f"saved {verdict_plot.save_plot(found.verdict, plot, suspect=suspect, chance=chance)}")
     if as_json:
-        print_json(report)
+        print_json(found.report)
     else:
-        click.echo(in_words(verdict, report))
-    context.exit(0 if verdict.decision == "owned" else 1)
+        click.echo(in_words(found.verdict, found.report))
+    context.exit(0 if found.verdict.decision == "owned" else 1)
 
 
-def _trained(
-    count: int | None,
-    suspect: str,
-    data: Dataset | None,
-    party: Party,
-    seed: int,
-    progress: Callable[[str, float], None],
-) -> list[Party]:
-    """The ``count`` controls that are trained here, seen with the suspect's access."""
-    from stealproof.cli import _controls, _dispute
-    from stealproof.cli._families import family_of
-    from stealproof.errors import InputError
-    from stealproof.inputs.model import SUFFIX, open_model
-    from stealproof.inputs.oracle import narrow
-    from stealproof.roles.ownership import model_digest
-
-    if count is None:
-        return []
-    if data is None:
-        raise InputError("control models are trained on the suspect's kind of data, which is not known; add --data")
-    # An innocent suspect is best compared with its like.
-    card = open_model(suspect).card if Path(suspect).suffix == SUFFIX else {}
-    family = family_of(card, data)
-    found = _controls.trained_controls(count, family, data, seed=seed, progress=progress)
-    return [
-        _dispute.Party(
-            name=f"control {number}",
-            oracle=narrow(trained, party.oracle.access),
-            model=None if party.model is None else trained.model,
-            digest=model_digest(trained.model),
-        )
-        for number, trained in enumerate(found)
-    ]
-
-
-def _described(given: int, trained: int) -> str:
-    kinds = [f"{given} given"] * bool(given) + [f"{trained} trained on the data's pool part"] * bool(trained)
-    return f"{given + trained} independent models ({', '.join(kinds)})"
-
-
-def in_words(verdict: Verdict, report: dict[str, Any]) -> str:
+def in_words(verdict: Verdict, report: Mapping[str, Any]) -> str:
     """The verdict as text: the decision, the numbers behind it, the reasons."""
     unreachable = not math.isfinite(verdict.threshold)
     lines = [
