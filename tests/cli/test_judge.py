@@ -186,7 +186,7 @@ def test_the_suspects_own_dossier_can_come_first(tsa: Any) -> None:
         (["mine.dossier", "none.safetensors"], 2, "none.safetensors"),
         (["mine.dossier", "--replay", "mine.dossier"], 2, "takes no CLAIM"),
         (["mine.dossier", "stolen.safetensors", "--html", "x.html"], 2, "a page shows a verdict file"),
-        (["--replay", "mine.dossier"], 3, "no archive"),
+        (["--replay", "mine.dossier"], 3, "error: mine.dossier"),
         (["--replay", "none.verdict"], 2, "no file"),
     ],
 )

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from stealproof.cli._dossiers import (
+    FILE,
+    check_target,
+    described,
+    key_option,
+    open_key,
+    out_option,
+    print_report,
+    read_root,
+    roots_option,
+    save,
+)
 from stealproof.cli._options import (
     data_parameter_option,
     json_option,
@@ -15,27 +27,6 @@ from stealproof.cli._options import (
     print_json,
     say,
 )
-
-if TYPE_CHECKING:
-    from stealproof.evidence.dossier import Dossier
-    from stealproof.evidence.keys import PrivateKey
-
-FILE = click.Path(dir_okay=False, path_type=Path)
-key_option = click.option(
-    "--key", "key_path", type=FILE, metavar="FILE", help="Your private key; `stealproof claim key FILE` makes one."
-)
-out_option = click.option(
-    "--out", type=FILE, metavar="X.dossier", help="The file to write.  [default: beside the input]"
-)
-roots_option = click.option(
-    "--tsa-root",
-    "root_paths",
-    type=FILE,
-    multiple=True,
-    metavar="PEM",
-    help="Root certificate of a time-stamping authority that you trust. Repeatable.",
-)
-PRIVATE = 0o600
 
 
 @click.group("claim")
@@ -80,13 +71,13 @@ def plan_command(
     from stealproof.inputs.data import open_data
     from stealproof.ownership.derived_triggers import DerivedTriggers
 
-    key = _key(key_path)
-    _check_target(out)
+    key = open_key(key_path)
+    check_target(out)
     scheme = catalog.make(scheme_name, "ownership", **parse_parameters(parameters))
     if not isinstance(scheme, DerivedTriggers):
         raise InputError(f"{scheme.name()} chooses its triggers, so nothing can be planned; plan derived_triggers")
     plan = plan_triggers(scheme, open_data(data_spec, **parse_parameters(data_pairs)), key)
-    _save(plan, out)
+    save(plan, out)
     say(f"saved {out}; keep it secret, and go on: stealproof claim timestamp {out} --tsa URL")
 
 
@@ -107,11 +98,11 @@ def new_command(claim_path: Path, model: Path, key_path: Path | None, plan_path:
     from stealproof.court.claiming import claim_model
     from stealproof.evidence.dossier import SUFFIX, open_dossier, read_evidence
 
-    key = _key(key_path)
+    key = open_key(key_path)
     out = out or claim_path.with_suffix(SUFFIX)
-    _check_target(out)
+    check_target(out)
     plan = b"" if plan_path is None else open_dossier(plan_path).to_bytes()
-    _save(claim_model(read_evidence(claim_path), model, key, plan=plan, what=str(claim_path)), out)
+    save(claim_model(read_evidence(claim_path), model, key, plan=plan, what=str(claim_path)), out)
     say(f"saved {out}; it holds your secrets, for you and a judge alone")
     say(f"go on: stealproof claim timestamp {out} --tsa URL")
 
@@ -161,7 +152,7 @@ def timestamp_command(
         say(f"{stamp.authority} saw it at {stamp.time:%Y-%m-%d %H:%M:%S} UTC")
     else:
         say("whether to trust the authority was not checked; --tsa-root names its root certificate")
-    _save(dossier.stamped(token), path)
+    save(dossier.stamped(token), path)
     say(f"saved {path}, timestamped")
 
 
@@ -173,13 +164,13 @@ def close_command(path: Path, out: Path) -> None:
     from stealproof.errors import InputError
     from stealproof.evidence.dossier import PLAN, open_dossier
 
-    _check_target(out)
+    check_target(out)
     dossier = open_dossier(path)
     if dossier.kind == PLAN:
         raise InputError(
             f"{path} is a plan, whose very commitment tells the triggers; it goes to a judge only, in a claim"
         )
-    _save(dossier.closed(), out, mode=None)
+    save(dossier.closed(), out, mode=None)
     say(f"saved {out}, without secrets")
 
 
@@ -188,7 +179,7 @@ def close_command(path: Path, out: Path) -> None:
 @json_option
 def show_command(path: Path, as_json: bool) -> None:
     """Print what DOSSIER says, without its secrets. Nothing but the signature is verified."""
-    _print(_described(path), as_json=as_json)
+    print_report(described(path), as_json=as_json)
 
 
 @command.command("verify")
@@ -214,70 +205,3 @@ def verify_command(path: Path, root_paths: tuple[Path, ...], accuser_path: Path 
         print_json({"dossier": str(path), "checks": checks})
     else:
         click.echo("\n".join(f"{name:12}  {words}" for name, words in checks.items()))
-
-
-def read_root(path: Path) -> bytes:
-    """A root certificate's bytes."""
-    from stealproof.errors import InputError
-
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"the certificate {path} can't be read: {error.strerror}") from error
-
-
-def _key(path: Path | None) -> PrivateKey:
-    from stealproof.errors import InputError
-    from stealproof.evidence.keys import open_private
-
-    if path is None:
-        raise InputError("sign with --key FILE; if you have no key, make one first: stealproof claim key FILE")
-    return open_private(path)
-
-
-def _check_target(out: Path) -> None:
-    from stealproof.errors import InputError
-    from stealproof.evidence.dossier import SUFFIX
-
-    if out.suffix != SUFFIX:
-        raise InputError(f"a dossier is saved as {SUFFIX}, got {out.name}; name it {out.stem}{SUFFIX}")
-    if out.exists():
-        raise InputError(f"{out} is there already, and may be timestamped; choose another name with --out")
-
-
-def _save(dossier: Dossier, out: Path, *, mode: int | None = PRIVATE) -> None:
-    from stealproof.files import write_atomic
-
-    write_atomic(out, dossier.to_bytes(), mode=mode)
-
-
-def _described(path: Path) -> dict[str, Any]:
-    from stealproof.evidence.dossier import PLAN, open_dossier, read_statement
-
-    dossier = open_dossier(path)
-    said = read_statement(dossier, what=str(path))
-    planned = dossier.kind == PLAN
-    # With the timestamp, the commitment of a plan tells the triggers.
-    digests = {"sha256": None, "commitment": None} if planned else {"sha256": said.model, "commitment": said.commitment}
-    return {
-        "dossier": str(path),
-        "kind": "plan" if planned else "claim",
-        "model": said.subject,
-        **digests,
-        "scheme": said.scheme,
-        "parameters": dict(said.parameters),
-        "key": said.key_id,
-        "created": said.created,
-        "timestamped": bool(dossier.token),
-        "open": dossier.opened,
-        "plan": said.plan,
-    }
-
-
-def _print(report: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        print_json(report)
-        return
-    words = {True: "yes", False: "no", None: "none"}
-    for name, value in report.items():
-        click.echo(f"{name:12}  {words.get(value, value) if value is None or isinstance(value, bool) else value}")

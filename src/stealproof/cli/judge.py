@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stealproof.cli._dossiers import FILE, read_root, roots_option
 from stealproof.cli._options import (
     data_parameter_option,
     json_option,
@@ -16,7 +17,6 @@ from stealproof.cli._options import (
     progress_bar,
     say,
 )
-from stealproof.cli.claim import FILE, read_root, roots_option
 from stealproof.errors import InputError
 
 if TYPE_CHECKING:
