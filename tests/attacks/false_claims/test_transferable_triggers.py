@@ -145,6 +145,14 @@ def test_networks_that_did_not_move_the_inputs_choose_them() -> None:
     assert sorted(sure(chosen)) == pytest.approx(sorted(sure(every))[-60:])
 
 
+def test_a_published_model_joins_the_ensemble() -> None:
+    near = dataclasses.replace(LIAR, radius=0.05)
+    scheme, victim = scheme_named("adi2018"), unseen()[0]
+    blind, seeing = (near.accuse(scheme, references(), data(), target=one) for one in (None, victim.model))
+    found = [scheme.verify(claim, victim.oracle()).statistic for claim in (blind, seeing)]
+    assert found[1] > found[0]
+
+
 def test_refuses_parameters_and_schemes_that_lead_nowhere() -> None:
     scheme = scheme_named("adi2018")
     cases: dict[str, float] = {

@@ -27,9 +27,9 @@ INFLATED = 10.0
 class TransferableTriggers(FalseClaim):
     """Move inputs by the sign of the gradient of the summed losses of several networks, until all agree on them.
 
-    The accuser's own model and its references are one ensemble; a few references are kept out of it and choose the
-    inputs that transfer best. Under dataset inference and radioactive data, images of the right class move further into
-    it, so that every model treats them like what it was trained on.
+    The accuser's own model and its references are one ensemble, which a published target joins; a few references are
+    kept out of it and choose the inputs that transfer best. Under dataset inference and radioactive data, images of the
+    right class move further into it, so that every model treats them like what it was trained on.
     """
 
     source = Source(
@@ -82,10 +82,11 @@ class TransferableTriggers(FalseClaim):
                 f" got {self.held_out}"
             )
         cut = len(others) - self.held_out
+        seen = [] if framing.target is None else [framing.target]
         craft = Craft(
             framing=framing,
             own=framing.model,
-            models=[framing.model, *others[:cut]],
+            models=[framing.model, *others[:cut], *seen],
             held_out=others[cut:],
             triggers=self.triggers,
             candidates=self.candidates,
