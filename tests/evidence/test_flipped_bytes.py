@@ -111,7 +111,7 @@ def test_a_directory_that_names_its_entries_again_and_again_is_refused_at_once(w
     size, offset = fields[5], fields[6]
     directory, count = whole[offset : offset + size] * times, fields[4] * times % 65536
     end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, len(directory), offset, 0)
-    with pytest.raises(EvidenceError, match="names more than 8 entries"):
+    with pytest.raises(EvidenceError, match=r"names an entry twice|directory is not at its end"):
         Dossier.from_bytes(whole[:offset] + directory + end, what="it")
 
 

@@ -22,8 +22,10 @@ PRIVATE = 0o100600 << 16
 """A plain file that its owner may read."""
 UNREADABLE = (zipfile.BadZipFile, NotImplementedError, RuntimeError, struct.error, ValueError, EOFError, OSError)
 """What Python's reader raises over bytes that are no zip, or a strange one."""
-END, HEADER = 22, 46
-"""Bytes of a zip's last record, and of what its directory says of an entry beside its name."""
+END = 22
+"""Bytes of a zip's last record, which says where its directory is."""
+DIRECTORY = 1 << 14
+"""Bytes of the longest directory that is read; ten entries take less than 1,000."""
 
 
 def pack(entries: Mapping[str, bytes]) -> bytes:
@@ -51,9 +53,13 @@ def unpack(content: bytes, allowed: Mapping[str, int], *, what: str) -> dict[str
     """
     if len(content) > LARGEST:
         raise EvidenceError(f"{what} has {len(content):,} bytes; expected at most {LARGEST:,}")
-    _check_directory(content, allowed, what)
+    _check_directory(content, what)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            names = archive.namelist()
+            if len(set(names)) < len(names):
+                # A thousand of one name could stand for the same bytes, and each would be read anew.
+                raise EvidenceError(f"{what} names an entry twice; it may be altered")
             entries = {info.filename: _entry(archive, info, allowed, what) for info in archive.infolist()}
         again = _packed(entries)
     except UNREADABLE as error:
@@ -66,18 +72,14 @@ def unpack(content: bytes, allowed: Mapping[str, int], *, what: str) -> dict[str
     return entries
 
 
-def _check_directory(content: bytes, allowed: Mapping[str, int], what: str) -> None:
-    """Refuse a directory with more than the entries that may occur, before Python's reader makes objects of them all.
-
-    A directory may name one entry a million times, and each would be read anew.
-    """
+def _check_directory(content: bytes, what: str) -> None:
+    """Refuse a long directory before Python's reader makes an object of every entry."""
     end, before = content[-END:], content[-END - 20 : -END]
-    most = sum(HEADER + len(name.encode()) for name in allowed)
     plain = end.startswith(b"PK\5\6") and end.endswith(b"\0\0") and not before.startswith(b"PK\6\7")
-    if not plain or int.from_bytes(end[12:16], "little") > most:
+    if not plain or int.from_bytes(end[12:16], "little") > DIRECTORY:
         raise EvidenceError(
-            f"{what} is no archive that can be read: its directory is not at its end, or names more than"
-            f" {len(allowed)} entries; expected it as it was written"
+            f"{what} is no archive that can be read: its directory is not at its end, or longer than {DIRECTORY:,}"
+            " bytes; expected it as it was written"
         )
 
 
