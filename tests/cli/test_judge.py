@@ -179,7 +179,7 @@ def test_the_suspects_own_dossier_can_come_first(tsa: Any) -> None:
         (["mine.dossier"], 2, "name the dossier and the suspect"),
         (["mine.dossier", "stolen.safetensors", "--out", "x.verdict"], 2, "give both or neither"),
         (["mine.dossier", "stolen.safetensors", "--key", "judge.pem", "--out", "x.zip"], 2, "saved as .verdict"),
-        (["mine.claim", "stolen.safetensors"], 3, "no archive"),
+        (["mine.claim", "stolen.safetensors"], 3, "mine.claim is no archive"),
         (["plan.dossier", "stolen.safetensors"], 3, "the plan of one"),
         (["mine.dossier", "stolen.safetensors", "--accuser", "judge.pem.pub"], 3, "step 2, signer"),
         (["mine.dossier", "stolen.safetensors", "--accuser", "none.pub"], 2, "none.pub"),
