@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from stealproof.cli.judge import in_words
 from stealproof.court.checking import check_dossier
 from stealproof.court.replay import replay
 from stealproof.court.verdict_file import ALLOWED, judge_and_sign, read_verdict
@@ -128,3 +129,13 @@ def test_an_accuser_whose_claim_has_strange_terms_is_refused(dispute: Any, terms
     made = new_dossier(content, bytes(32), kind=CLAIM, subject="m", model="ab" * 32, plan=plan, **common)
     with pytest.raises(EvidenceError, match=words):
         check_dossier(made.to_bytes(), what="it")
+
+
+def test_names_and_errors_can_not_write_over_a_judge_s_screen(dispute: Any, signed: bytes) -> None:
+    judgement, file = replay(signed)
+    findings = [dataclasses.replace(finding, words=f"\x1b[2J{finding.words}\r") for finding in judgement.findings]
+    judgement = dataclasses.replace(judgement, findings=tuple(findings))
+    shown = in_words(judgement, {"suspect": "\x1b[1A\nOWNED", "claim": file.said["suspect"]["name"]})
+    assert shown.replace("\n", "").isprintable()
+    assert "\nOWNED" not in shown
+    assert shown.startswith(str(judgement.decision).upper())

@@ -204,12 +204,20 @@ def _in_json(judgement: Judgement) -> dict[str, Any]:
     }
 
 
+def printable(text: str) -> str:
+    """``text`` without control characters: nobody's names or errors may write over a judge's screen."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
 def in_words(judgement: Judgement, report: dict[str, Any]) -> str:
     """The judgement as text: the decision, then each step."""
     import textwrap
 
-    lines = [str(judgement.decision).upper(), "", f"{report['suspect']}, held against {report['claim']}", ""]
+    about = printable(f"{report['suspect']}, held against {report['claim']}")
+    lines = [str(judgement.decision).upper(), "", about, ""]
     for number, finding in enumerate(judgement.findings, 1):
         head = f"{number}  {finding.step:10}  {MARKS[finding.ok]:3}  "
-        lines.append(textwrap.fill(finding.words, 100, initial_indent=head, subsequent_indent=" " * len(head)))
+        lines.append(
+            textwrap.fill(printable(finding.words), 100, initial_indent=head, subsequent_indent=" " * len(head))
+        )
     return "\n".join(lines)
