@@ -74,6 +74,12 @@ class FalseClaim(System):
         return False
 
     @final
+    def check_fit(self, scheme: Ownership) -> None:
+        """Raise ``InputError`` unless there is something to forge in a claim under ``scheme``."""
+        if not self.fits(scheme):
+            raise InputError(f"{self.name()} finds nothing to forge in a claim under {scheme.name()}; try another one")
+
+    @final
     def accuse(
         self,
         scheme: Ownership,
@@ -102,8 +108,7 @@ class FalseClaim(System):
         """
         if not innocents:
             raise InputError(f"{self.name()} needs at least 1 reference model of the accuser's, got none")
-        if not self.fits(scheme):
-            raise InputError(f"{self.name()} finds nothing to forge in a claim under {scheme.name()}; try another one")
+        self.check_fit(scheme)
         if target is None and self.needs_target(scheme):
             raise InputError(
                 f"{self.name()} forges a claim under {scheme.name()} for one published model; give it as target"
