@@ -1,14 +1,19 @@
-"""Measured thefts that were never measured: rows with fidelities that a test chooses."""
+"""Measured thefts that were never measured: rows with fidelities that a test chooses. And a model to audit."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from stealproof.audit.curves import Row
+from stealproof.audit.subject import Subject
 from stealproof.measures.estimate import Estimate
 from stealproof.measures.intervals import proportion
+from stealproof.oracle import Access
+from stealproof.roles.dataset import Dataset
+from stealproof.training.trained import Trained
 
 MakeRow = Callable[..., Row]
 
@@ -40,3 +45,21 @@ def make_row() -> MakeRow:
         )
 
     return make
+
+
+@pytest.fixture
+def network(digits: Dataset, digits_victim: Trained) -> Subject:
+    """A perceptron on digits, of a family of the catalog."""
+
+    def opened(access: Access | None) -> Any:
+        return digits_victim.oracle(access)
+
+    return Subject(
+        name="mlp on digits",
+        kind="a network",
+        kinds=("network",),
+        arguments={"data": "digits", "victim": "mlp", "victim_parameters": {"width": 32}, "victim_seed": 0},
+        oracle=digits_victim.oracle(),
+        open=opened,
+        data=digits,
+    )

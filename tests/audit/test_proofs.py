@@ -9,29 +9,11 @@ from stealproof import catalog
 from stealproof.audit.proofs import LEVEL, SCHEMES, SUSPECTS, plan_proofs, proofs
 from stealproof.audit.subject import Subject
 from stealproof.measures.intervals import mean_over_seeds, proportion
-from stealproof.oracle import Access
 from stealproof.roles.dataset import Dataset
 from stealproof.roles.risk import Measurement
 from stealproof.studies.results import Failure, Result
-from stealproof.training.trained import Trained
 
 HELD = {"derived_triggers": (3, 3, 3, 0), "adi2018": (3, 0, 2, 0), "dawn": (3, 3, 3, 1)}
-
-
-@pytest.fixture
-def subject(digits: Dataset, digits_victim: Trained) -> Subject:
-    def opened(access: Access | None) -> Any:
-        return digits_victim.oracle(access)
-
-    return Subject(
-        name="mlp on digits",
-        kind="a network",
-        kinds=("network",),
-        arguments={"data": "digits", "victim": "mlp", "victim_parameters": {"width": 32}, "victim_seed": 0},
-        oracle=digits_victim.oracle(),
-        open=opened,
-        data=digits,
-    )
 
 
 def card(scheme: str, suspect: str, detected: int, unsure: int = 0) -> dict[str, Any]:
@@ -60,14 +42,14 @@ def cards() -> list[dict[str, Any]]:
     ]
 
 
-def test_every_scheme_meets_every_suspect_on_a_model_like_the_audited_one(subject: Subject) -> None:
-    plan = plan_proofs(subject, (0, 1), wanted=True)
+def test_every_scheme_meets_every_suspect_on_a_model_like_the_audited_one(network: Subject) -> None:
+    plan = plan_proofs(network, (0, 1), wanted=True)
     plan.study.check()
     assert len(plan.study.cells()) == len(SCHEMES) * len(SUSPECTS) * 2
     for arguments in plan.study.combinations:
         assert arguments["family"] == "mlp"
         assert arguments["family_parameters"] == {"width": 32}
-        assert arguments["theft_budget"] == len(subject.data.pool)
+        assert arguments["theft_budget"] == len(network.data.pool)
     (entry,) = plan.left_out
     assert sorted([*entry.schemes, *SCHEMES]) == sorted(catalog.names("ownership"))
 
@@ -81,9 +63,9 @@ def test_every_scheme_meets_every_suspect_on_a_model_like_the_audited_one(subjec
     ],
 )
 def test_what_can_not_be_tried_is_left_out_with_a_reason(
-    subject: Subject, changes: dict[str, Any], wanted: bool, words: str
+    network: Subject, changes: dict[str, Any], wanted: bool, words: str
 ) -> None:
-    plan = plan_proofs(dataclasses.replace(subject, **changes), (0,), wanted=wanted)
+    plan = plan_proofs(dataclasses.replace(network, **changes), (0,), wanted=wanted)
     assert plan.study.combinations == ()
     assert plan.left_out[0].schemes == SCHEMES
     assert words in plan.left_out[0].why
@@ -92,14 +74,14 @@ def test_what_can_not_be_tried_is_left_out_with_a_reason(
     assert words in section["left_out"][0]["why"]
 
 
-def test_data_without_a_pool_are_told(subject: Subject, digits: Dataset) -> None:
+def test_data_without_a_pool_are_told(network: Subject, digits: Dataset) -> None:
     parts = {name: part for name, part in digits.parts.items() if name != "pool"}
-    plan = plan_proofs(dataclasses.replace(subject, data=dataclasses.replace(digits, parts=parts)), (0,), wanted=True)
+    plan = plan_proofs(dataclasses.replace(network, data=dataclasses.replace(digits, parts=parts)), (0,), wanted=True)
     assert plan.left_out[0].why == "the data have no pool part"
 
 
-def test_findings_name_who_is_caught_the_price_and_who_is_accused(subject: Subject, cards: list[Any]) -> None:
-    section = proofs(plan_proofs(subject, (0, 1, 2), wanted=True), cards)
+def test_findings_name_who_is_caught_the_price_and_who_is_accused(network: Subject, cards: list[Any]) -> None:
+    section = proofs(plan_proofs(network, (0, 1, 2), wanted=True), cards)
     assert [scheme["name"] for scheme in section["schemes"]] == list(HELD)
     derived, adi, dawn = section["findings"]
     assert derived.startswith(
@@ -111,8 +93,8 @@ def test_findings_name_who_is_caught_the_price_and_who_is_accused(subject: Subje
     assert "it accused other half, who had not stolen" in dawn
 
 
-def test_why_the_judge_could_not_tell_is_said_once(subject: Subject) -> None:
-    plan = plan_proofs(subject, (0, 1, 2), wanted=True)
+def test_why_the_judge_could_not_tell_is_said_once(network: Subject) -> None:
+    plan = plan_proofs(network, (0, 1, 2), wanted=True)
     unsure = [card("dawn", suspect, 0, unsure=3) for suspect in SUSPECTS]
     estimates = {"inconclusive": proportion(1, 1)}
     results = [
@@ -124,8 +106,8 @@ def test_why_the_judge_could_not_tell_is_said_once(subject: Subject) -> None:
     assert finding.count("too few marks") == 1
 
 
-def test_failed_disputes_are_left_out_with_their_reason(subject: Subject, cards: list[Any]) -> None:
-    plan = plan_proofs(subject, (0, 1, 2), wanted=True)
+def test_failed_disputes_are_left_out_with_their_reason(network: Subject, cards: list[Any]) -> None:
+    plan = plan_proofs(network, (0, 1, 2), wanted=True)
     failures = [Failure(cell=cell, reason="too few rows") for cell in plan.study.cells()[:3]]
     left_out = proofs(plan, cards, failures=failures)["left_out"]
     assert left_out[-1] == {"schemes": ["derived_triggers"], "why": "failed: too few rows"}

@@ -61,10 +61,12 @@ def test_an_attack_that_looks_at_labels_only_is_computed_once_and_shown_for_ever
     assert [card["experiment"] for card in report["cards"]].count("theft") == 1
 
 
-def test_ownership_schemes_are_tried_on_models_like_the_audited_one(
+def test_ownership_schemes_and_liars_are_tried_on_models_like_the_audited_one(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stealproof.audit.proofs.SCHEMES", ("derived_triggers",))
+    for module in ("proofs", "liars"):
+        monkeypatch.setattr(f"stealproof.audit.{module}.SCHEMES", ("derived_triggers",))
+    monkeypatch.setattr("stealproof.audit.liars.INNOCENTS", 3)
     monkeypatch.setattr("stealproof.audit.proofs.SUSPECTS", ("victim", "independent_other_half"))
     request = Request(attacks=("knockoff_nets",), budgets=(30,), seeds=1)
     report = audit(request, store=Store(folder))
@@ -74,6 +76,9 @@ def test_ownership_schemes_are_tried_on_models_like_the_audited_one(
     assert report["questions"][2]["answered"]
     assert report["questions"][2]["text"].startswith("Derived triggers proves it against victim")
     assert [card["experiment"] for card in report["cards"]].count("dispute") == 2
+    (scheme,) = report["framing"]["schemes"]
+    assert [scheme[name]["value"] for name in ("own", "framed", "framed_before_judge")] == [1, 0, 0]
+    assert report["questions"][3]["text"].startswith("Derived triggers: no liar's claim was believed")
 
 
 def test_a_second_run_goes_on_from_what_is_stored(folder: Path, report: dict[str, Any]) -> None:

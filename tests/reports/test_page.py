@@ -137,6 +137,27 @@ def test_ownership_schemes_have_a_section_when_some_were_tried(document: dict[st
     assert text.count("not measured yet") == 2
 
 
+def test_false_claims_have_a_section_when_some_were_rehearsed(document: dict[str, Any], read: Read) -> None:
+    estimate = {"value": 0.95, "low": 0.86, "high": 0.99, "level": 0.95, "n": 60, "method": "clopper-pearson"}
+    changed = copy.deepcopy(document)
+    changed["framing"] = {
+        "level": 0.05,
+        "innocents": 20,
+        "schemes": [
+            {"name": "our_marks", "own": estimate, "framed": estimate, "framed_before_judge": estimate | {"value": 0}}
+        ],
+        "findings": ["Our marks can be forged."],
+        "left_out": [{"schemes": ["other_marks"], "why": "failed: no disk"}],
+    }
+    reader = read(page(changed))
+    text = " ".join("".join(reader.text).split())
+    assert "q4" in reader.ids
+    assert "one false accusation in 20" in text
+    assert "95.0% 86.0 to 99.0" in text
+    assert "Our marks can be forged." in text
+    assert "false claims under other marks failed: no disk" in text
+
+
 def test_thefts_that_gave_no_copy_are_listed(document: dict[str, Any]) -> None:
     changed = copy.deepcopy(document)
     changed["plan"]["failed"] = [

@@ -23,8 +23,6 @@ from stealproof.studies.results import plain
 SCHEMA = "stealproof audit 1"
 """Name and version of the layout; the number grows when a key changes its meaning or goes."""
 
-PROOFS = 3
-"""The question that ownership schemes answer."""
 LATER = (
     (
         3,
@@ -35,7 +33,7 @@ LATER = (
     (
         4,
         "Does the proof hold?",
-        "Expect here whether a liar could use a watermark or fingerprint to claim your model, or to frame you.",
+        "No false claim was rehearsed; the reasons stand under “Left out”.",
     ),
     (
         5,
@@ -43,7 +41,7 @@ LATER = (
         "Expect here the measured interactions: which protections weaken each other or open another risk.",
     ),
 )
-"""Questions that this version leaves open, and what will stand in their place."""
+"""Questions that may stay open, and what then stands in their place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +86,7 @@ def document(
     reference: Sequence[Row] = (),
     failures: Sequence[Mapping[str, Any]] = (),
     ownership: Mapping[str, Any] | None = None,
+    framing: Mapping[str, Any] | None = None,
     declared: Mapping[str, str] | None = None,
     cards: Sequence[Mapping[str, Any]] = (),
     environment: Mapping[str, Any] | None = None,
@@ -102,7 +101,7 @@ def document(
         "target": _fields(target),
         "settings": _fields(settings),
         "verdict": _verdict(verdict, price),
-        "questions": _questions(verdict, price, ownership or {}),
+        "questions": _questions(verdict, price, {3: ownership or {}, 4: framing or {}}),
         "threats": _fields(threats),
         "curves": [_curve(curve) for curve in curves_of(rows, price=price)],
         "reference": [
@@ -111,6 +110,7 @@ def document(
             for point in curve.points
         ],
         "ownership": ownership,
+        "framing": framing,
         "gaps": [_gap(gap) for gap in verdict.gaps],
         "plan": {**_fields(plan), "failed": list(failures)},
         "controls": [_fields(control) for control in controls(verdict, access, declared)],
@@ -141,18 +141,18 @@ def _verdict(verdict: AuditVerdict, price: float) -> dict[str, Any]:
     }
 
 
-def _questions(verdict: AuditVerdict, price: float, ownership: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _questions(verdict: AuditVerdict, price: float, sections: Mapping[int, Mapping[str, Any]]) -> list[dict[str, Any]]:
     best = verdict.best
-    proven = list(ownership.get("findings", ()))
     stolen = "Nothing was measured." if best is None else findings(verdict)[0]
+    later = []
+    for number, question, expect in LATER:
+        found = list(sections.get(number, {}).get("findings", ()))
+        text = found[0] if found else expect
+        later.append({"number": number, "question": question, "answered": bool(found), "text": text})
     return [
         {"number": 1, "question": "Is it a concern?", "answered": best is not None, "text": headline(verdict, price)},
         {"number": 2, "question": "Can it be stolen?", "answered": best is not None, "text": stolen},
-        *(
-            {"number": n, "question": q, "answered": n == PROOFS and bool(proven), "text": expect}
-            | ({"text": proven[0]} if n == PROOFS and proven else {})
-            for n, q, expect in LATER
-        ),
+        *later,
     ]
 
 

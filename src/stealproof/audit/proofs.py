@@ -54,7 +54,7 @@ class ProofPlan:
 
 def plan_proofs(subject: Subject, seeds: Sequence[int], *, wanted: bool) -> ProofPlan:
     """Disputes about a model like ``subject``, which is trained again with each scheme."""
-    reason = _obstacle(subject) if wanted else "not asked for"
+    reason = obstacle(subject) if wanted else "not asked for"
     others = tuple(name for name in catalog.names("ownership") if name not in SCHEMES)
     left_out = [Unproven(schemes=SCHEMES, why=reason)] if reason else []
     if others and not reason:
@@ -72,7 +72,7 @@ def plan_proofs(subject: Subject, seeds: Sequence[int], *, wanted: bool) -> Proo
     return ProofPlan(study=study, left_out=tuple(left_out))
 
 
-def _obstacle(subject: Subject) -> str:
+def obstacle(subject: Subject) -> str:
     """Why no scheme can be tried on this model; empty when they can."""
     family = subject.arguments.get("victim")
     if family is None:

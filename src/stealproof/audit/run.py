@@ -16,6 +16,7 @@ from stealproof import catalog
 from stealproof.audit.controls import check_declared
 from stealproof.audit.curves import Row
 from stealproof.audit.document import Settings, document
+from stealproof.audit.liars import liars, plan_liars
 from stealproof.audit.plan import Plan, check_budgets, make_plan
 from stealproof.audit.proofs import plan_proofs, proofs
 from stealproof.audit.subject import REMOTE_ROWS, Subject, open_subject, spelled
@@ -34,8 +35,8 @@ from stealproof.studies.workshop import Workshop
 ARCHITECTURE = "not known: the surrogate is the small network that suits the inputs"
 REFERENCE = "independent"
 """Catalog name of the experiment that trains a model of one's own."""
-DISPUTE = "dispute"
-"""Catalog name of the experiment that tests a claim."""
+CLAIMS = ("dispute", "framing")
+"""Catalog names of the experiments that test honest claims, and false ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ class Request:
     pool: str = "own"
     """The thief's inputs: ``own``, ``none`` or another data set."""
     proofs: bool = True
-    """Whether to try ownership schemes, by training the model again with each of them."""
+    """Whether to try ownership schemes, by training the model again with each of them, and to rehearse false claims."""
     declared: Mapping[str, str] = field(default_factory=dict)
     """Controls that the owner says are in place, by name, in their words."""
 
@@ -114,17 +115,19 @@ def audit(
     )
     settings, plan = _planned(request, subject, workshop)
     proof_plan = plan_proofs(subject, settings.seeds, wanted=request.proofs)
-    studies = (*_studies(plan, subject, settings), proof_plan.study)
+    liar_plan = plan_liars(subject, settings.seeds, wanted=request.proofs)
+    studies = (*_studies(plan, subject, settings), proof_plan.study, liar_plan.study)
     # The first seed first, so that a rough answer stands early; long thefts first, so that no worker waits at the end.
     cells = sorted((c for study in studies for c in study.cells()), key=lambda c: (c.seed, -_budget(c.arguments)))
     found, failures, _ = run_cells(cells, name="audit", store=store, executor=executor, progress=tell)
     planned = [(study.experiment, arguments) for study in studies for arguments in study.combinations]
     results = sorted(found, key=lambda r: (planned.index((r.cell.experiment, r.cell.arguments)), r.cell.seed))
-    thefts, references, disputes = ([r for r in results if r.cell.experiment == s.experiment] for s in studies)
+    by_study = [[r for r in results if r.cell.experiment == study.experiment] for study in studies]
+    thefts, references, disputes, _ = by_study
     cards = [
-        [card.as_dict() for card in make_cards(study, found)]
-        for study, found in zip(studies, (thefts, references, disputes), strict=True)
+        [card.as_dict() for card in make_cards(study, found)] for study, found in zip(studies, by_study, strict=True)
     ]
+    of_disputes, of_liars = ([f for f in failures if f.cell.experiment == name] for name in CLAIMS)
     if plan.planned and not thefts:
         raise StealproofError(f"no theft came to its end; the first one: {failures[0].reason}")
     declared = parse_access(settings.access)
@@ -144,8 +147,9 @@ def audit(
         plan=plan,
         rows=_rows(plan, thefts),
         reference=[_row(result) for result in references],
-        failures=_failures(plan, [f for f in failures if f.cell.experiment != DISPUTE]),
-        ownership=proofs(proof_plan, cards[2], disputes, [f for f in failures if f.cell.experiment == DISPUTE]),
+        failures=_failures(plan, [f for f in failures if f.cell.experiment not in CLAIMS]),
+        ownership=proofs(proof_plan, cards[2], disputes, of_disputes),
+        framing=liars(liar_plan, cards[3], of_liars),
         declared=request.declared,
         cards=[card for found in cards for card in found],
         environment={
@@ -255,8 +259,8 @@ def _row(result: Result) -> Row:
 
 
 def _budget(arguments: Mapping[str, Any]) -> int:
-    """Queries of a theft, rows of an independent model, or queries of the thief in a dispute."""
-    return int(next(arguments[key] for key in ("budget", "rows", "theft_budget") if key in arguments))
+    """Queries of a theft, rows of an independent model, queries of the thief in a dispute; else 0."""
+    return int(next((arguments[key] for key in ("budget", "rows", "theft_budget") if key in arguments), 0))
 
 
 def _failures(plan: Plan, failures: Sequence[Failure]) -> list[dict[str, Any]]:

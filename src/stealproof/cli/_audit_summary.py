@@ -32,6 +32,7 @@ def print_summary(document: Mapping[str, Any]) -> None:
     _bullets(console, "What was found", verdict["findings"])
     _bullets(console, "What to do", [f"{entry['do']} {entry['because']}" for entry in verdict["advice"]])
     _bullets(console, "Could you prove a theft?", document["ownership"]["findings"])
+    _bullets(console, "Could somebody frame you?", document["framing"]["findings"])
     _bullets(
         console,
         "Controls",

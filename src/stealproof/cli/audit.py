@@ -69,7 +69,7 @@ from stealproof.cli._options import (
     "--proofs/--no-proofs",
     default=True,
     show_default=True,
-    help="Try ownership schemes, too, by training the model again with each of them.",
+    help="Try ownership schemes, too, by training the model again with each, and rehearse false claims.",
 )
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Thefts of each kind.")
 @seed_option

@@ -49,6 +49,7 @@ def page(document: Mapping[str, Any]) -> str:
     return template.render(
         audit=document,
         ownership=document.get("ownership") or {"schemes": [], "left_out": []},
+        framing=document.get("framing") or {"schemes": [], "left_out": []},
         best_copies=[_best_copy(curve, thresholds["copied"]) for curve in document["curves"]],
         price=document["settings"]["price_per_query"],
         verdict=verdict,
