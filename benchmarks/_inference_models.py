@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import torch
@@ -63,7 +61,7 @@ SETTINGS = {
     "ordinary": Setting(
         rows=15_000,
         recipe=Recipe(epochs=4, batch=128, learning_rate=0.1, weight_decay=5e-4),
-        suspects=("victim", "own data, other seed", *INNOCENT),
+        suspects=("victim", "own data, other seed", "other half", "other data"),
     ),
 }
 
@@ -91,39 +89,36 @@ class Rows:
         )
 
 
-def suspects(
-    data: Dataset, other: Dataset, rows: Rows, setting: Setting, seed: int
-) -> Iterator[tuple[str, torch.nn.Module]]:
-    """Those of the setting by name, the victim first."""
+def victim_of(data: Dataset, rows: Rows, setting: Setting, seed: int) -> torch.nn.Module:
+    """The owner's network."""
+    return fit(Mlp(), rows.own, classes=data.classes, domain=data.domain, recipe=setting.recipe, seed=100 * seed)
+
+
+def suspect(
+    name: str, victim: torch.nn.Module, data: Dataset, other: Dataset, rows: Rows, setting: Setting, seed: int
+) -> torch.nn.Module:
+    """The network of that name."""
 
     def trained(number: int, part: Part, recipe: Recipe = setting.recipe) -> torch.nn.Module:
         return fit(Mlp(), part, classes=data.classes, domain=data.domain, recipe=recipe, seed=100 * seed + number)
 
-    def surrogate() -> torch.nn.Module:
+    if name == "victim":
+        return victim
+    if name == "other half":
+        return trained(1, rows.half)
+    if name == "surrogate":
         stolen = data.pool.take(slice(0, STOLEN_ROWS))
         labels = ModuleOracle(victim, domain=data.domain, classes=data.classes).ask(stolen.x.numpy()).predicted
         return trained(2, Part(x=stolen.x, y=torch.as_tensor(labels)), SETTINGS["ordinary"].recipe)
-
-    def tuned(radius: float) -> torch.nn.Module:
-        removal = AdversarialTraining(radius=radius)
-        return removal.erase(victim, rows.own, domain=data.domain, classes=data.classes, seed=seed)
-
-    def convolutional() -> torch.nn.Module:
+    if name == "own data, other seed":
+        return trained(3, rows.own)
+    if name == "other half, other architecture":
         recipe = replace(setting.recipe, epochs=setting.recipe.epochs / 2, optimizer="muon", learning_rate=0.05)
         return fit(SMALL, rows.half, classes=data.classes, domain=data.domain, recipe=recipe, seed=100 * seed + 4)
-
-    victim = trained(0, rows.own)
-    makers: dict[str, Callable[[], torch.nn.Module]] = {
-        "victim": lambda: victim,
-        "own data, other seed": lambda: trained(3, rows.own),
-        "surrogate": surrogate,
-        "other half": lambda: trained(1, rows.half),
-        "other half, other architecture": convolutional,
-        "other data": lambda: trained(5, other.train.take(slice(0, setting.rows))),
-    }
-    makers |= {name: partial(tuned, radius) for name, radius in ADVERSARIAL.items()}
-    for name in setting.suspects:
-        yield name, makers[name]()
+    if name == "other data":
+        return trained(5, other.train.take(slice(0, setting.rows)))
+    removal = AdversarialTraining(radius=ADVERSARIAL[name])
+    return removal.erase(victim, rows.own, domain=data.domain, classes=data.classes, seed=seed)
 
 
 def black_box(model: torch.nn.Module, data: Dataset, part: Part, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -24,13 +24,15 @@ CERTAIN = 0.9
 """Share of the draws that must reach the level for a number of images to suffice."""
 
 
-def runs(document: Json, setting: str) -> list[tuple[int, Json]]:
-    """Seeds and suspects of a setting, in order of the seeds."""
+def runs(document: Json, setting: str, *names: str) -> list[tuple[int, Json]]:
+    """Seeds and suspects of a setting, in order of the seeds, as far as all of ``names`` were measured."""
     found = [
-        (int(name.split()[-1]), run) for name, run in document["runs"].items() if name.rsplit(" ", 1)[0] == setting
+        (int(name.split()[-1]), run)
+        for name, run in document["runs"].items()
+        if name.rsplit(" ", 1)[0] == setting and set(names) <= set(run)
     ]
-    if not found:
-        raise InputError(f"these results have no run of {setting!r}; measure it first")
+    if len(found) < 2:
+        raise InputError(f"these results have fewer than 2 seeds of {setting}: {', '.join(names)}; measure them first")
     return sorted(found, key=lambda run: run[0])
 
 

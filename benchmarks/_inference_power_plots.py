@@ -42,7 +42,7 @@ def _images(document: Json) -> str:
     words = []
     number = 0
     for setting in SETTINGS:
-        found = runs(document, setting)
+        found = runs(document, setting, "victim")
         for measure, (walk, kind) in MEASURES.items():
             shares = [power(sides(run["victim"], walk, kind), seed) for seed, run in found]
             points = {size: float(np.mean([share[size] for share in shares])) for size in shares[0]}
@@ -69,8 +69,8 @@ def _suspects(document: Json) -> str:
     words = []
     at = 96
     for setting in SETTINGS:
-        found = runs(document, setting)
         for name in SETTINGS[setting].suspects:
+            found = runs(document, setting, name)
             label = f"{setting}: {name}"
             parts.append(text(label, 318, at + 5, text_anchor="end", class_="small"))
             for number, (measure, (walk, kind)) in enumerate(list(MEASURES.items())[:2]):

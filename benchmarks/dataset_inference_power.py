@@ -4,8 +4,8 @@
     python benchmarks/dataset_inference_power.py --out power.json --draw docs/images
 
 FashionMNIST (and MNIST for the model of other data), perceptrons of 128 units. Blind Walk and MinGD measure each model
-once; every number of the tables is then computed from the scores. A run is written to ``--out`` when it is done, and
-not repeated when it is there already. ``--draw`` writes the plots and prints the tables instead.
+once; every number of the tables is then computed from the scores. Each suspect is written to ``--out`` when it is done,
+and not measured again when it is there already. ``--draw`` writes the plots and prints the tables instead.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ from _inference_models import (
     Setting,
     accuracy,
     black_box,
-    suspects,
+    suspect,
+    victim_of,
     white_box,
 )
 from _inference_power_plots import draw_power
@@ -53,6 +55,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--setting", choices=SETTINGS, action="append", help="only these")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--suspects", nargs="+", metavar="NAME", help="only these")
     parser.add_argument("--out", type=Path, default=Path("dataset_inference_power.json"))
     parser.add_argument("--draw", type=Path, metavar="FOLDER", help="show what is in --out instead of measuring")
     arguments = parser.parse_args()
@@ -70,42 +73,52 @@ def main() -> int:
     document = json.loads(arguments.out.read_text()) if arguments.out.exists() else {"machine": machine(), "runs": {}}
     for seed in arguments.seeds:
         for name in arguments.setting or SETTINGS:
-            if f"{name} {seed}" not in document["runs"]:
-                document["runs"][f"{name} {seed}"] = measured(data, other, SETTINGS[name], seed)
+            run = document["runs"].setdefault(f"{name} {seed}", {})
+            wanted = [who for who in arguments.suspects or SETTINGS[name].suspects if who not in run]
+            for who, found in measured(data, other, SETTINGS[name], seed, wanted):
+                run[who] = found
                 arguments.out.write_text(json.dumps(document))
-                print(f"{name}, seed {seed}: done", file=sys.stderr)
+                print(f"{name}, seed {seed}: {who}", file=sys.stderr)
     return 0
 
 
-def measured(data: Dataset, other: Dataset, setting: Setting, seed: int) -> dict[str, Any]:
-    """Scores of all suspects of one seed, by suspect and walk."""
+def measured(
+    data: Dataset, other: Dataset, setting: Setting, seed: int, wanted: Sequence[str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Scores of the wanted suspects of one seed, by side and walk."""
+    if not wanted:
+        return
     rows = Rows.deal(data.train, setting, seed)
     official = data.test.take(seeds.rng(seed, "official").permutation(len(data.test))[:IMAGES])
     verify = slice(FIT, FIT + IMAGES)
     sides = {"members": rows.own.take(verify), "strangers": rows.strangers.take(verify), "official": official}
-    found: dict[str, Any] = {}
-    for name, model in suspects(data, other, rows, setting, seed):
-        if name == "victim":
-            black, white = owners_regressors(model, data, rows, seed)
+
+    def descended(model: torch.nn.Module) -> dict[str, NDArray[np.float64]]:
+        pair = ("members", "strangers")
+        return {side: white_box(model, data, sides[side].take(slice(0, GRADIENT_IMAGES))) for side in pair}
+
+    victim = victim_of(data, rows, setting, seed)
+    black, white = owners_regressors(victim, data, rows, seed)
+    victims_descents = descended(victim)
+    victims = Sides(**victims_descents).take(slice(0, LAYOUT_IMAGES))
+    for name in wanted:
+        model = suspect(name, victim, data, other, rows, setting, seed)
+        descents = victims_descents if model is victim else descended(model)
         walks = {
             side: black_box(model, data, part, seeds.rng(seed, "judge", name, side)) for side, part in sides.items()
         }
-        descents = {
-            side: white_box(model, data, sides[side].take(slice(0, GRADIENT_IMAGES)))
-            for side in ("members", "strangers")
-        }
-        own = Sides(members=descents["members"], strangers=descents["strangers"]).take(slice(0, LAYOUT_IMAGES))
-        if name == "victim":
-            victims = own
-        found[name] = {
-            "train_accuracy": accuracy(model, rows.own),
-            "test_accuracy": accuracy(model, data.test),
-            "blind walk": scored(black, walks),
-            "mingd": scored(white, descents),
-            "released": released(victims, own, seed)["suspect"],
-            "by image": by_image(victims, own, seed)["suspect"],
-        }
-    return found
+        own = Sides(**descents).take(slice(0, LAYOUT_IMAGES))
+        yield (
+            name,
+            {
+                "train_accuracy": accuracy(model, rows.own),
+                "test_accuracy": accuracy(model, data.test),
+                "blind walk": scored(black, walks),
+                "mingd": scored(white, descents),
+                "released": released(victims, own, seed)["suspect"],
+                "by image": by_image(victims, own, seed)["suspect"],
+            },
+        )
 
 
 def owners_regressors(victim: torch.nn.Module, data: Dataset, rows: Rows, seed: int) -> tuple[Regressor, Regressor]:
