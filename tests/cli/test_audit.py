@@ -77,3 +77,38 @@ def test_a_folder_that_can_not_be_written_is_noticed_first(tmp_path: Path) -> No
     result = run("--out", str(tmp_path / "file"))
     assert result.exit_code == 2
     assert "is not a folder" in result.stderr
+
+
+def test_a_claim_is_put_before_suspects_and_what_it_shows_comes_first(tmp_path: Path, toy_schemes: None) -> None:
+    claim, marked = str(tmp_path / "mine.claim"), str(tmp_path / "marked.safetensors")
+    made = ["protect", "toy_mark", "mlp", "--data", "digits", "--out", marked, "--claim", claim, "--epochs", "10"]
+    assert CliRunner().invoke(main, made).exit_code == 0
+    out = tmp_path / "report"
+    quick = ("--attack", "knockoff-nets", "--budget", "40", "--seeds", "1", "--workers", "1", "--no-proofs")
+    result = run(*quick, "--claim", claim, "--suspect", marked, "--json", "--out", str(out))
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    (dispute,) = document["ownership"]["disputes"]
+    assert (dispute["decision"], dispute["level"], dispute["suspect"]) == ("owned", 0.01, marked)
+    assert document["ownership"]["findings"][0].startswith(f"{marked} is yours by {claim} (toy mark, p = 1e-25")
+    assert document["questions"][2]["answered"]
+    page = (out / "audit.html").read_text(encoding="utf-8")
+    assert "Is it yours?" in page
+    assert "the suspect was made without knowledge of the labels" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--claim", "a.claim"), 2, "name both --claim and --suspect, --suspect is missing"),
+        (("--suspect", "a.safetensors"), 2, "name both --claim and --suspect, --claim is missing"),
+        (("--claim", "a.claim", "--suspect", "a.safetensors"), 2, "there is no claim file a.claim"),
+    ],
+)
+def test_a_claim_or_a_suspect_alone_is_one_sentence(
+    arguments: tuple[str, ...], code: int, words: str, tmp_path: Path
+) -> None:
+    result = run(*arguments, "--out", str(tmp_path / "report"))
+    assert result.exit_code == code
+    assert words in result.stderr
+    assert not (tmp_path / "report").exists()

@@ -15,6 +15,7 @@ from typing import Any
 from stealproof import catalog
 from stealproof.audit.controls import check_declared
 from stealproof.audit.curves import Row
+from stealproof.audit.disputes import with_disputes
 from stealproof.audit.document import Settings, document
 from stealproof.audit.liars import liars, plan_liars
 from stealproof.audit.plan import Plan, check_budgets, make_plan
@@ -65,6 +66,8 @@ class Request:
     """The thief's inputs: ``own``, ``none`` or another data set."""
     proofs: bool = True
     """Whether to try ownership schemes, by training the model again with each of them, and to rehearse false claims."""
+    disputes: tuple[Mapping[str, Any], ...] = ()
+    """Verdicts on models that the owner suspects, as ``stealproof.audit.disputes`` takes them."""
     declared: Mapping[str, str] = field(default_factory=dict)
     """Controls that the owner says are in place, by name, in their words."""
 
@@ -148,7 +151,7 @@ def audit(
         rows=_rows(plan, thefts),
         reference=[_row(result) for result in references],
         failures=_failures(plan, [f for f in failures if f.cell.experiment not in CLAIMS]),
-        ownership=proofs(proof_plan, cards[2], disputes, of_disputes),
+        ownership=with_disputes(proofs(proof_plan, cards[2], disputes, of_disputes), request.disputes),
         framing=liars(liar_plan, cards[3], of_liars),
         declared=request.declared,
         cards=[card for found in cards for card in found],

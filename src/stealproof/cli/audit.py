@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -71,6 +73,20 @@ from stealproof.cli._options import (
     show_default=True,
     help="Try ownership schemes, too, by training the model again with each, and rehearse false claims.",
 )
+@click.option(
+    "--claim",
+    "claim_path",
+    type=click.Path(path_type=Path),
+    metavar="CLAIM",
+    help="A claim that you hold already, to be put before each --suspect.",
+)
+@click.option(
+    "--suspect",
+    "suspects",
+    multiple=True,
+    metavar="MODEL",
+    help="A model that you suspect, as `stealproof verify` takes it. Repeatable.",
+)
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Thefts of each kind.")
 @seed_option
 @click.option(
@@ -99,6 +115,8 @@ def command(
     price_per_query: float,
     declared: tuple[str, ...],
     proofs: bool,
+    claim_path: Path | None,
+    suspects: tuple[str, ...],
     seeds: int,
     seed: int,
     workers: int | None,
@@ -116,6 +134,8 @@ def command(
     from stealproof.cli._audit_summary import print_summary
     from stealproof.studies.executor import LocalPool, Serial, cores
 
+    check_folder(out)
+    disputes = _disputes(claim_path, suspects, data, parse_parameters(data_pairs), seed)
     request = Request(
         model=model,
         model_parameters=parse_parameters(parameters),
@@ -130,9 +150,9 @@ def command(
         price_per_query=price_per_query,
         pool=pool,
         proofs=proofs,
+        disputes=disputes,
         declared=dict(map(_declared, declared)),
     )
-    check_folder(out)
     # Each process takes about 400 MB; the audit of digits promises to stay below 1.5 GiB.
     workers = workers or min(cores(), 4 if model else 2)
     with progress_bar() as progress:
@@ -144,6 +164,40 @@ def command(
         print_summary(document)
     for path in paths.values():
         say(f"wrote {path}")
+
+
+def _disputes(
+    claim_path: Path | None, suspects: tuple[str, ...], data: str, data_parameters: dict[str, Any], seed: int
+) -> tuple[Mapping[str, Any], ...]:
+    """The verdict on each suspect, in JSON types; heard first, since what is wrong with them costs no audit then."""
+    from stealproof.audit.proofs import LEVEL
+    from stealproof.cli._verification import Verification, open_accusation, verified
+    from stealproof.errors import InputError
+    from stealproof.measures.conformal import controls_needed
+
+    if claim_path is None and not suspects:
+        return ()
+    if claim_path is None or not suspects:
+        missing = "--claim" if claim_path is None else "--suspect"
+        raise InputError(f"a claim is put before a suspect; name both --claim and --suspect, {missing} is missing")
+    accusation = open_accusation(claim_path)
+    with progress_bar() as progress:
+        return tuple(
+            verified(
+                accusation,
+                Verification(
+                    suspect=suspect,
+                    data=data,
+                    data_parameters=data_parameters,
+                    options={},
+                    level=LEVEL,
+                    seed=seed,
+                    count=None if accusation.scheme.exact else controls_needed(LEVEL),
+                ),
+                progress,
+            ).report
+            for suspect in suspects
+        )
 
 
 def _declared(text: str) -> tuple[str, str]:
