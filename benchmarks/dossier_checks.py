@@ -16,7 +16,7 @@ import importlib
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ def measure(inputs: np.ndarray[Any, Any], repeats: int) -> None:
     with tempfile.TemporaryDirectory() as folder, tsa.bench(Path(folder)) as authority:
         content = dossier(Path(folder), authority, inputs, tree_root(leaves))
         for repeat in range(-1, repeats):
-            parts = {
+            parts: dict[str, Callable[[], object]] = {
                 "100 proofs, each by itself": lambda: [inclusion_proof(leaves, index) for index in indices[:10]],
                 "100 proofs of one tree": partial(inclusion_proofs, leaves, indices),
                 "the judge: archive, signature, commitment, token": partial(check, content, authority.roots),

@@ -22,7 +22,7 @@ from stealproof.evidence.envelope import open_envelope, sign
 from stealproof.evidence.statement import PAYLOAD_TYPE, Statement
 from stealproof.inputs.claim import save_claim
 
-STRANGE = (None, True, -1, 2**53 - 1, 1e300, "", "\x1b[2J", [], [[]], {}, {"a": 1}, [None, "x"])
+STRANGE: tuple[Any, ...] = (None, True, -1, 2**53 - 1, 1e300, "", "\x1b[2J", [], [[]], {}, {"a": 1}, [None, "x"])
 """Values of every kind that JSON has."""
 FREE = {"created", "versions"}
 """Words of the judge that nothing follows from."""
