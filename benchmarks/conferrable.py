@@ -1,42 +1,46 @@
-"""Three fingerprints on the same suspects: who tells stolen models from innocent ones, and what the ensemble costs.
+"""Four fingerprints on the same suspects: who tells stolen models from innocent ones, and what the ensemble costs.
 
-    STEALPROOF_DATA=... python benchmarks/conferrable.py [--network mlp] [--victims 3] [--rows 5000]
+    STEALPROOF_DATA=... python benchmarks/conferrable.py [--network mlp] [--victims 3] [--rows 5000] [--keep FOLDER]
 
 FashionMNIST, ``--rows`` rows for the owner and as many others for the thief; perceptrons see flat rows. Of each victim
-eight models are stolen and eight trained without it. None of them has a seed, and some have no architecture or attack,
-in common with the ensemble that makes conferrable examples. The innocent are half trained on the owner's own rows, the
-hardest case, and half on the thief's.
+eight models are stolen and eight trained without it, half of these on the owner's own rows and half on the thief's.
+None of them has a seed, and some have no architecture or attack, in common with the ensemble of the fingerprint.
+Targeted PGD is the baseline of Lukas et al. (2021). With ``--keep`` every model and every result is written to FOLDER,
+and an interrupted run goes on where it stopped.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
+import hashlib
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
+from _fingerprint_suspects import LABELS, PROBABILITIES, Shelf, Suspects, rivals, some_of, thefts
 from _measure import cpu_seconds, machine, one_thread, shown
+from _targeted_pgd import TargetedPgd
 
-from stealproof.attacks.extraction.jacobian_augmentation import JacobianAugmentation
-from stealproof.attacks.extraction.knockoff_nets import KnockoffNets
 from stealproof.data.fashion_mnist import FashionMnist
 from stealproof.errors import StealproofError
 from stealproof.measures.roc import area_under_curve, at_false_positive_rate
 from stealproof.models.lenet import LeNet
 from stealproof.models.mlp import Mlp
-from stealproof.oracle import Access, Answer, Oracle
+from stealproof.oracle import Access, Oracle
 from stealproof.oracles.module import ModuleOracle
 from stealproof.ownership.conferrable import Conferrable
 from stealproof.ownership.ipguard import Ipguard
 from stealproof.ownership.zest import Zest
 from stealproof.roles.architecture import NetworkFamily
-from stealproof.roles.dataset import Dataset, Part
+from stealproof.roles.dataset import Dataset
 from stealproof.roles.ownership import Fingerprint
-from stealproof.training.fit import fit
-from stealproof.training.fit_many import Path, fit_many
+from stealproof.studies.store import Store
+from stealproof.training.fit_many import Path as Way
+from stealproof.training.fit_many import fit_many
 from stealproof.training.recipe import Recipe
 from stealproof.training.suited import suited_recipe
 from stealproof.training.trained import Trained, train
@@ -46,8 +50,9 @@ FAMILIES: dict[str, tuple[NetworkFamily, NetworkFamily]] = {
     "lenet": (LeNet(), LeNet(width=16, hidden=64)),
 }
 """The victim's architecture, which the ensemble shares, and another one that some suspects have."""
-LABELS, PROBABILITIES = Access(answer=Answer.LABELS), Access()
-Suspects = dict[str, list[torch.nn.Module]]
+Found = dict[str, dict[str, list[float]]]
+"""Side -> kind of suspect -> statistics."""
+SIDES = ("stolen", "innocent")
 
 
 def main() -> int:
@@ -56,7 +61,11 @@ def main() -> int:
     parser.add_argument("--network", choices=sorted(FAMILIES), default="mlp")
     parser.add_argument("--victims", type=int, default=3)
     parser.add_argument("--rows", type=int, default=5000)
+    parser.add_argument("--schemes", nargs="+", metavar="NAME")
+    parser.add_argument("--ensemble", type=int, default=6, help="surrogates, and as many references")
     parser.add_argument("--candidates", type=int, default=400)
+    parser.add_argument("--iterations", type=int, default=300, help="of Adam, when inputs become conferrable")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER")
     arguments = parser.parse_args()
     try:
         data = some_of(FashionMnist().load(), arguments.rows, flat=arguments.network == "mlp")
@@ -65,82 +74,95 @@ def main() -> int:
         return 0
     one_thread()
     print(machine(), flush=True)
-    family, other = FAMILIES[arguments.network]
+    conferrable = Conferrable(
+        surrogates=arguments.ensemble,
+        references=arguments.ensemble,
+        candidates=arguments.candidates,
+        iterations=arguments.iterations,
+    )
     schemes: list[tuple[Fingerprint, Access]] = [
-        (Conferrable(candidates=arguments.candidates), LABELS),
+        (conferrable, LABELS),
+        (TargetedPgd(), LABELS),
         (Ipguard(), LABELS),
         (Zest(), PROBABILITIES),
     ]
-    areas: list[list[float]] = [[] for _ in schemes]
-    for seed in range(arguments.victims):
-        victim = train(family, data, seed=seed)
-        stolen, innocent = thefts(victim, data, family, other, seed), rivals(data, family, other, seed)
-        print(f"victim {seed}: accuracy {victim.accuracy(data.test).value:.3f}", flush=True)
-        for (scheme, access), found in zip(schemes, areas, strict=True):
-            found.append(compare(scheme, access, victim, data, stolen, innocent, seed))
-    for (scheme, _), found in zip(schemes, areas, strict=True):
-        print(f"{scheme.name()}: mean area over victims {np.mean(found):.3f} ({', '.join(f'{a:.3f}' for a in found)})")
-    ensemble_time(family, data, arguments.network)
+    wanted = [(scheme, access) for scheme, access in schemes if title(scheme) in (arguments.schemes or [title(scheme)])]
+    with tempfile.TemporaryDirectory() as nowhere:
+        shelf = Shelf(Store(arguments.keep or Path(nowhere)), f"{arguments.network}-{arguments.rows}", data)
+        victims = [
+            one_victim(wanted, data, *FAMILIES[arguments.network], seed, shelf) for seed in range(arguments.victims)
+        ]
+    for scheme, _ in wanted:
+        over_all(title(scheme), [victim[title(scheme)] for victim in victims if title(scheme) in victim])
+    ensemble_time(FAMILIES[arguments.network][0], data, arguments.network)
     return 0
 
 
-def some_of(data: Dataset, rows: int, *, flat: bool) -> Dataset:
-    """The first ``rows`` of the owner's and the thief's parts, and the test part; images or flat rows."""
-    parts = {"train": data.train.take(slice(rows)), "pool": data.pool.take(slice(rows)), "test": data.test}
-    if not flat:
-        return dataclasses.replace(data, parts=parts)
-    shape = (int(np.prod(data.domain.shape)),)
-    return dataclasses.replace(
-        data,
-        domain=dataclasses.replace(data.domain, shape=shape),
-        parts={name: Part(x=part.x.flatten(1), y=part.y) for name, part in parts.items()},
-    )
+def one_victim(
+    schemes: Sequence[tuple[Fingerprint, Access]],
+    data: Dataset,
+    family: NetworkFamily,
+    other: NetworkFamily,
+    seed: int,
+    shelf: Shelf,
+) -> dict[str, Found]:
+    """What each fingerprint that could be taken of this victim found on its suspects."""
+    model = shelf.model(f"victim-{seed}", lambda: train(family, data, seed=seed).model)
+    victim = Trained(model=model, domain=data.domain, classes=data.classes, card={})
+    stolen, innocent = thefts(victim, data, family, other, seed, shelf), rivals(data, family, other, seed, shelf)
+    print(f"victim {seed}: accuracy {victim.accuracy(data.test).value:.3f}", flush=True)
+    results = {}
+    for scheme, access in schemes:
+        found = kept_result(
+            shelf,
+            scheme,
+            seed,
+            lambda s=scheme, a=access: compare(s, a, victim, data, stolen, innocent, seed),  # type: ignore[misc]
+        )
+        if found is not None:
+            results[title(scheme)] = found
+    return results
 
 
-def thefts(victim: Trained, data: Dataset, family: NetworkFamily, other: NetworkFamily, seed: int) -> Suspects:
-    """Eight stolen models, by kind."""
-    pool, rows, first = data.pool, len(data.pool), 1000 * (seed + 1)
-
-    def knockoff(access: Access, number: int, architecture: NetworkFamily, budget: int = rows) -> torch.nn.Module:
-        oracle = victim.oracle(access)
-        found = KnockoffNets().steal(oracle, pool.x, budget=budget, seed=first + number, architecture=architecture)
-        return as_module(found.model)
-
-    augmentation = JacobianAugmentation(soft=True).steal(
-        victim.oracle(), pool.x, budget=rows // 2, seed=first + 7, architecture=family
-    )
-    gentle = dataclasses.replace(suited_recipe(family, rows), epochs=3, learning_rate=0.01)
-    return {
-        "knockoff, probabilities": [knockoff(PROBABILITIES, number, family) for number in (1, 2)],
-        "knockoff, labels": [knockoff(LABELS, number, family) for number in (3, 4)],
-        "knockoff, other network": [knockoff(PROBABILITIES, 5, other)],
-        "knockoff, a fifth of the budget": [knockoff(PROBABILITIES, 6, family, rows // 5)],
-        "jacobian augmentation": [as_module(augmentation.model)],
-        "fine-tuned copy": [
-            fit(family, pool, classes=data.classes, recipe=gentle, seed=first + 8, start=as_module(victim.model))
-        ],
-    }
+def kept_result(shelf: Shelf, scheme: Fingerprint, seed: int, compare: Callable[[], Found | None]) -> Found | None:
+    """What this scheme, with these parameters, found on the suspects of this victim; compared once."""
+    key = hashlib.sha256(f"{shelf.run} {scheme.describe()} {seed}".encode()).hexdigest()
+    kept = shelf.store.read("results", key)
+    if kept is None:
+        kept = {"found": compare()}
+        shelf.store.write("results", key, kept)
+    found: Found | None = kept["found"]
+    return found
 
 
-def rivals(data: Dataset, family: NetworkFamily, other: NetworkFamily, seed: int) -> Suspects:
-    """Eight models that never met the victim, by kind."""
-    first = 1000 * (seed + 1)
+def over_all(name: str, victims: Sequence[Found]) -> None:
+    """Print the means by kind and the areas: of each victim's suspects, and of all of them."""
+    if not victims:
+        print(f"{name}: no victim")
+        return
+    areas = [area_under_curve(values(found, "stolen"), values(found, "innocent")).value for found in victims]
+    stolen, innocent = ([value for found in victims for value in values(found, side)] for side in SIDES)
+    area, silent = area_under_curve(stolen, innocent), at_false_positive_rate(stolen, innocent, 0.0).true_positive_rate
+    print(f"{name}: area over {len(stolen)} + {len(innocent)} suspects {shown(area, 3)}")
+    print(f"  victim by victim {', '.join(f'{one:.3f}' for one in areas)}; without a false alarm {shown(silent, 3)}")
+    for rows in ("owner's rows", "thief's rows"):
+        of_rows = [value for found in victims for value in values(found, "innocent", rows)]
+        print(f"  against the innocent with {rows} {shown(area_under_curve(stolen, of_rows), 3)}")
+    for side in SIDES:
+        means = {
+            kind: np.mean([value for found in victims for value in found[side][kind]]) for kind in victims[0][side]
+        }
+        print(f"  {side}: {', '.join(f'{kind} {mean:.3f}' for kind, mean in means.items())}", flush=True)
 
-    def made(architecture: NetworkFamily, part: Part, *numbers: int) -> list[torch.nn.Module]:
-        return fit_many(architecture, part, classes=data.classes, seeds=[first + number for number in numbers])
 
-    return {
-        "owner's rows": made(family, data.train, 11, 12, 13),
-        "thief's rows": made(family, data.pool, 14, 15, 16),
-        "owner's rows, other network": made(other, data.train, 17),
-        "thief's rows, other network": made(other, data.pool, 18),
-    }
+def title(scheme: Fingerprint) -> str:
+    """Its name; the baseline lies in a file of these benchmarks, which begins with an underscore."""
+    return scheme.name().removeprefix("_")
 
 
-def as_module(model: object) -> torch.nn.Module:
-    """``model``, which these families and attacks make a network."""
-    assert isinstance(model, torch.nn.Module)
-    return model
+def values(found: Found, side: str, kinds: str = "") -> list[float]:
+    """All statistics of one side, or of the kinds whose name begins so."""
+    return [value for kind, of_kind in found[side].items() if kind.startswith(kinds) for value in of_kind]
 
 
 def compare(
@@ -151,29 +173,25 @@ def compare(
     stolen: Suspects,
     innocent: Suspects,
     seed: int,
-) -> float:
-    """Enrol the victim, examine every suspect, print, and return the area under the curve."""
+) -> Found | None:
+    """Enrol the victim, examine every suspect and print; None when the victim can't be enrolled."""
     try:
-        claim, seconds = cpu_seconds(lambda: scheme.enroll(as_module(victim.model), data, seed=seed))
+        claim, seconds = cpu_seconds(lambda: scheme.enroll(victim.model, data, seed=seed))
     except StealproofError as error:
-        print(f"  {scheme.name()}: {error}", flush=True)
-        return float("nan")
+        print(f"  {title(scheme)}: {error}", flush=True)
+        return None
     counts = {name: value for name, value in claim.secrets.items() if isinstance(value, int)}
-    print(f"  {scheme.name()}: enrolled in {seconds:.1f} CPU-s, {len(claim.secrets['inputs'])} inputs {counts or ''}")
-    statistics: list[list[float]] = []
-    for suspects in (stolen, innocent):
-        of_kind = {
-            kind: scheme.calibrate(claim, oracles(models, data, access)).statistics for kind, models in suspects.items()
+    print(f"  {title(scheme)}: enrolled in {seconds:.1f} CPU-s, {len(claim.secrets['inputs'])} inputs {counts or ''}")
+    found: Found = {
+        side: {
+            kind: list(scheme.calibrate(claim, oracles(models, data, access)).statistics)
+            for kind, models in suspects.items()
         }
-        statistics.append([value for values in of_kind.values() for value in values])
-        print(
-            f"    mean {np.mean(statistics[-1]):.3f}: {', '.join(f'{k} {np.mean(v):.3f}' for k, v in of_kind.items())}"
-        )
-    of_stolen, of_innocent = statistics
-    area = area_under_curve(of_stolen, of_innocent)
-    silent = at_false_positive_rate(of_stolen, of_innocent, 0.0).true_positive_rate
-    print(f"    area {shown(area, 3)}; found without a false alarm {shown(silent, 3)}", flush=True)
-    return area.value
+        for side, suspects in zip(SIDES, (stolen, innocent), strict=True)
+    }
+    area = area_under_curve(values(found, "stolen"), values(found, "innocent"))
+    print(f"    area {shown(area, 3)}", flush=True)
+    return found
 
 
 def oracles(models: Sequence[torch.nn.Module], data: Dataset, access: Access) -> list[Oracle]:
@@ -186,7 +204,7 @@ def ensemble_time(family: NetworkFamily, data: Dataset, network: str) -> None:
     part, recipe = data.train, suited_recipe(family, len(data.train))
     if network == "lenet":
         part, recipe = part.take(slice(1280)), Recipe(epochs=1, batch=128, optimizer="muon", learning_rate=0.05)
-    times: dict[Path, list[tuple[float, float]]] = {"serial": [], "batched": []}
+    times: dict[Way, list[tuple[float, float]]] = {"serial": [], "batched": []}
     for repeat in range(3):
         for path, found in times.items():
             seeds = range(100 * repeat, 100 * repeat + 12)
