@@ -154,10 +154,8 @@ def _decide(findings: Sequence[StepFinding], verdict: Verdict) -> tuple[Decision
     if verdict.decision is Decision.NOT_OWNED:
         return Decision.NOT_OWNED, "not owned: an independent model could well answer like this"
     if failed:
-        return (
-            Decision.INCONCLUSIVE,
-            f"inconclusive: nothing is shown unless step {' and step '.join(failed)} holds, too",
-        )
+        steps = f"step {failed[0]} holds" if len(failed) == 1 else f"the steps {' and '.join(failed)} hold"
+        return Decision.INCONCLUSIVE, f"inconclusive: nothing is shown unless {steps}, too"
     return Decision.OWNED, "owned: no step fails, and an independent model would hardly ever answer like this"
 
 
