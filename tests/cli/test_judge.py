@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from click.testing import CliRunner, Result
+from numpy.typing import NDArray
 
 from stealproof.cli import main
 from stealproof.inputs.model import save_model
 from stealproof.training.trained import Trained
 
+PROBABILITIES = (("p", "FP32", (-1, 10)),)
 LATER = "2100-01-01"
 
 
@@ -133,6 +136,23 @@ def test_answers_of_labels_are_enough() -> None:
     report = report_of(result)
     assert report["access"] == "labels"
     assert [finding["ok"] for finding in report["findings"]] == [True] * 6 + [None, True]
+
+
+def test_a_stolen_model_behind_a_url_is_owned_and_recomputed_when_the_server_is_gone(v2: Any) -> None:
+    from stealproof.inputs.model import open_model
+
+    model = open_model("stolen.safetensors").model
+
+    def answer(x: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        with torch.inference_mode():
+            return {"p": model(torch.tensor(x).float()).softmax(dim=1).numpy()}
+
+    server = v2.start(answer, shape=(-1, 1, 8, 8), outputs=PROBABILITIES)
+    arguments = (*BELIEF, "--data", "digits", "--key", "judge.pem", "--out", "url.verdict")
+    result = judge("mine.dossier", server.url, *arguments)
+    assert result.exit_code == 0, result.output
+    v2.stop()
+    assert judge("--replay", "url.verdict").exit_code == 0
 
 
 def test_an_innocent_model_is_not_owned() -> None:
