@@ -114,6 +114,20 @@ def test_forges_a_claim_that_can_be_tested_or_says_why_not(attack: str, name: st
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
+def test_frames_a_model_of_tables_in_double_precision(attack: str) -> None:
+    iris = open_data("iris")
+    recipe = Recipe(epochs=30, batch=16, precision="float64")
+    own = fit_many(Mlp(width=8), iris.train, classes=iris.classes, seeds=[0, 1], recipe=recipe)
+    (somebodys,) = fit_many(Mlp(width=8), iris.pool, classes=iris.classes, seeds=[9], recipe=recipe)
+    liar, scheme = liar_named(attack), scheme_named("derived_triggers")
+    if not liar.fits(scheme):
+        scheme = scheme_named("adi2018")
+    claim = liar.accuse(scheme, own, iris, target=somebodys)
+    suspect = Trained(model=somebodys, domain=iris.domain, classes=iris.classes, card={})
+    assert scheme.verify(claim, suspect.oracle()).queries > 0
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
 def test_another_seed_makes_another_claim(attack: str) -> None:
     scheme = scheme_named("dawn")
     one, other = (accuse(attack, scheme, seed=seed).secrets["inputs"] for seed in (1, 2))
