@@ -166,6 +166,7 @@ def test_a_dossier_with_other_files_is_refused(
         ({"parameters": []}, "a wrong kind"),
         ({"plan": 7}, "a wrong kind"),
         ({"accuser": "somebody else"}, "another key"),
+        ({"scheme": "adi\x1b[2J"}, "control characters"),
         ({"subject": {"a": MODEL, "b": MODEL}}, "2 models"),
     ],
 )
