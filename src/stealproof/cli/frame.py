@@ -85,7 +85,7 @@ def command(
 ) -> None:
     """Rehearse how a liar would accuse MODEL (a .safetensors file), or innocent models made here, under SCHEME.
 
-    The liar never stole nor marked anything. Whatever is convicted is a false accusation.
+    Nobody stole from the liar, who marked nothing. Whatever is convicted is a false accusation.
     """
     from stealproof import catalog
     from stealproof.cli import _rehearsal

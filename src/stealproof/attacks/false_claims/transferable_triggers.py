@@ -54,7 +54,8 @@ class TransferableTriggers(FalseClaim):
     """Whether a trigger's label is drawn first, or is the wrong class that comes easiest. As published: targeted for
     DAWN and entangled watermarks, else untargeted."""
     radius: float = 16 / 255
-    """Largest change of a value, as a share of the domain's width; above 0."""
+    """Largest change of a value, as a share of the domain's width; above 0. Between perceptrons on FashionMNIST .85 of
+    untargeted and .33 of targeted triggers transfer at 16/255, .96 and .62 at 0.1 (docs/false-claims.md)."""
     step: float = 0.03
     """How far one step moves each value, of the same unit; above 0."""
     iterations: int = 100
