@@ -139,6 +139,21 @@ def test_what_is_found_about_a_claim_is_found_once(
     assert again.seconds > 0.5 * first.seconds
 
 
+def test_the_luckiest_of_the_innocent_does_not_stand_out_enough(
+    marked: dict[str, tuple[Watermark, Trained]], complain: Complain
+) -> None:
+    made, trained = marked["adi2018"]
+    complaint = complain(made, made.claim(trained.model))
+    case = open_case(complaint, trained.oracle(), precedes=True)
+    found = complaint.calibrate(complaint.claim).statistics
+    lucky = dataclasses.replace(case.verdict, statistic=max(found) + 1)
+    case = dataclasses.replace(case, verdict=lucky)
+    assert "hardly above the highest" in (ControlModels().examine(case).objection or "")
+    assert ControlModels(lead=1.0).examine(case).objection is None
+    with pytest.raises(InputError, match="lead must be at least 1"):
+        ControlModels(lead=0.5).examine(case)
+
+
 def test_too_few_controls_convict_nobody(marked: dict[str, tuple[Watermark, Trained]], complain: Complain) -> None:
     made, trained = marked["adi2018"]
     assert "it takes 19 control models, got 18" in objection(
