@@ -12,11 +12,17 @@ from scipy import stats
 
 from stealproof import seeds
 from stealproof.errors import InputError
-from stealproof.measures.welch import Welch, welch_test
+from stealproof.measures.welch import Welch, smallest_p_value, welch_test
 
 Json = Mapping[str, Any]
 Kind = Literal["score", "score on its own scale", "wrong"]
 Row = NDArray[np.float64]
+MEASURES: dict[str, tuple[str, Kind]] = {
+    "Blind Walk": ("blind walk", "score"),
+    "MinGD": ("mingd", "score"),
+    "misclassified or not": ("blind walk", "wrong"),
+}
+"""What is compared between members and non-members, by walk; the last needs one query an image and no regressor."""
 LEVEL = 0.001
 SIZES = (10, 15, 20, 30, 40, 60, 80, 100, 150, 200, 300, 400, 600, 800, 1000)
 DRAWS = 200
@@ -61,20 +67,31 @@ def images_predicted(found: float) -> float:
     return float(2 * ((stats.norm.isf(LEVEL) + stats.norm.ppf(CERTAIN)) / found) ** 2)
 
 
+def powers(document: Json, setting: str, walk: str, kind: Kind) -> list[dict[int, float]]:
+    """Those of the victims, seed by seed."""
+    return [power(sides(run["victim"], walk, kind), seed) for seed, run in runs(document, setting, "victim")]
+
+
 def power(pair: tuple[Row, Row], seed: int) -> dict[int, float]:
     """Share of random draws of m images a side that reach the level, by m up to what was measured."""
-    members, strangers = pair
     found = {}
     for size in SIZES:
-        if size > len(members):
+        if size > len(pair[0]):
             break
         rng = seeds.rng(seed, "draws", size)
-        hits = 0
-        for _ in range(DRAWS):
-            draw = rng.permutation(len(members))[:size], rng.permutation(len(strangers))[:size]
-            hits += tested((members[draw[0]], strangers[draw[1]])).p_value <= LEVEL
-        found[size] = hits / DRAWS
+        members, strangers = (np.stack([rng.choice(side, size, replace=False) for _ in range(DRAWS)]) for side in pair)
+        p = np.maximum(welch_p_values(strangers, members), smallest_p_value(size, size))
+        found[size] = float((p <= LEVEL).mean())
     return found
+
+
+def welch_p_values(larger: Row, smaller: Row) -> Row:
+    """Welch's test of each row; 1 where nothing varies."""
+    with warnings.catch_warnings():
+        # scipy warns of rows without spread, and answers NaN.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        found = stats.ttest_ind(larger, smaller, axis=1, equal_var=False, alternative="greater").pvalue
+    return np.asarray(np.where(np.isnan(found), 1.0, found))
 
 
 def images_needed(shares: Mapping[int, float]) -> float:
@@ -100,20 +117,6 @@ def blocks(pair: tuple[Row, Row], size: int) -> Iterator[float]:
 
 def harmonic(pair: tuple[Row, Row], seed: int, size: int = 10, draws: int = 100) -> float:
     """What the released code reports: the harmonic mean of the p-values of overlapping draws of a few images."""
-    members, strangers = pair
     rng = seeds.rng(seed, "harmonic")
-    with warnings.catch_warnings():
-        # Ten equal scores have no spread; scipy warns and answers NaN.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        found = np.array(
-            [
-                stats.ttest_ind(
-                    rng.choice(strangers, size, replace=False),
-                    rng.choice(members, size, replace=False),
-                    equal_var=False,
-                    alternative="greater",
-                ).pvalue
-                for _ in range(draws)
-            ]
-        )
-    return float(stats.hmean(np.where(np.isnan(found), 1.0, found)))
+    members, strangers = (np.stack([rng.choice(side, size, replace=False) for _ in range(draws)]) for side in pair)
+    return float(stats.hmean(welch_p_values(strangers, members)))

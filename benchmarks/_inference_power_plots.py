@@ -6,17 +6,12 @@ from pathlib import Path
 
 import numpy as np
 from _inference_models import SETTINGS
-from _inference_numbers import LEVEL, Json, Kind, effect, power, runs, sides
+from _inference_numbers import LEVEL, MEASURES, Json, effect, powers, runs, sides
 from _inference_plots import WIDTH, picture
 
 from stealproof.reports._svg import Scale, look, marker, path, tag, text
 
 HEIGHT = 400
-MEASURES: dict[str, tuple[str, Kind]] = {
-    "Blind Walk": ("blind walk", "score"),
-    "MinGD": ("mingd", "score"),
-    "misclassified or not": ("blind walk", "wrong"),
-}
 
 
 def draw_power(document: Json, folder: Path) -> None:
@@ -42,9 +37,8 @@ def _images(document: Json) -> str:
     words = []
     number = 0
     for setting in SETTINGS:
-        found = runs(document, setting, "victim")
         for measure, (walk, kind) in MEASURES.items():
-            shares = [power(sides(run["victim"], walk, kind), seed) for seed, run in found]
+            shares = powers(document, setting, walk, kind)
             points = {size: float(np.mean([share[size] for share in shares])) for size in shares[0]}
             colour, kind_of_mark, dash = look(number)
             line = [(x(size), y(share)) for size, share in points.items()]

@@ -9,6 +9,7 @@ from _inference_models import ADVERSARIAL, GRADIENT_IMAGES, IMAGES, INNOCENT, SE
 from _inference_numbers import (
     CERTAIN,
     LEVEL,
+    MEASURES,
     Json,
     Kind,
     blocks,
@@ -16,7 +17,7 @@ from _inference_numbers import (
     harmonic,
     images_needed,
     images_predicted,
-    power,
+    powers,
     runs,
     sides,
     tested,
@@ -49,15 +50,11 @@ def _needed(document: Json) -> str:
     rows = []
     for setting in SETTINGS:
         found = runs(document, setting, "victim")
-        for name, walk, kind in (
-            ("Blind Walk", "blind walk", "score"),
-            ("MinGD", "mingd", "score"),
-            ("misclassified or not", "blind walk", "wrong"),
-        ):
-            pairs = [(seed, sides(run["victim"], walk, kind)) for seed, run in found]  # type: ignore[arg-type]
-            effects = [effect(pair) for _, pair in pairs]
-            enough = sorted(images_needed(power(pair, seed)) for seed, pair in pairs)
-            accused = sum(tested(pair).p_value <= LEVEL for _, pair in pairs)
+        for name, (walk, kind) in MEASURES.items():
+            pairs = [sides(run["victim"], walk, kind) for _, run in found]
+            effects = [effect(pair) for pair in pairs]
+            enough = sorted(images_needed(shares) for shares in powers(document, setting, walk, kind))
+            accused = sum(tested(pair).p_value <= LEVEL for pair in pairs)
             interval = mean_over_seeds(effects)
             rows.append(
                 [
@@ -103,13 +100,14 @@ def _innocent(document: Json) -> str:
     for setting in SETTINGS:
         for name in (name for name in INNOCENT if name in SETTINGS[setting].suspects):
             found = runs(document, setting, name)
-            for walk, kind, strangers in (
+            tests: tuple[tuple[str, Kind, str], ...] = (
                 ("blind walk", "score", "strangers"),
                 ("blind walk", "score on its own scale", "strangers"),
                 ("blind walk", "score", "official"),
                 ("mingd", "score", "strangers"),
-            ):
-                pairs = [sides(run[name], walk, kind, strangers) for _, run in found]  # type: ignore[arg-type]
+            )
+            for walk, kind, strangers in tests:
+                pairs = [sides(run[name], walk, kind, strangers) for _, run in found]
                 p = [value for pair in pairs for value in blocks(pair, BLOCK)]
                 whole = [tested(pair).p_value for pair in pairs]
                 rows.append(
@@ -138,7 +136,7 @@ def _cleaned(document: Json) -> str:
             p, kept = [], []
             for _, run in found:
                 members, strangers = sides(run[name], walk)
-                clean = sides(run[cleaner], walk, "wrong")[0] == 0
+                clean = sides(run[cleaner], "blind walk", "wrong")[0][: len(members)] == 0
                 p.append(tested((members[clean], strangers)).p_value)
                 kept.append(float(clean.mean()))
             rows.append([name, walk, _mean(kept), _accused(p, LEVEL), f"{min(p):.0e} to {max(p):.0e}"])

@@ -113,7 +113,7 @@ def measured(
             {
                 "train_accuracy": accuracy(model, rows.own),
                 "test_accuracy": accuracy(model, data.test),
-                "blind walk": scored(black, walks),
+                "blind walk": scored(black, walks) | {"wrong": misclassified(walks)},
                 "mingd": scored(white, descents),
                 "released": released(victims, own, seed)["suspect"],
                 "by image": by_image(victims, own, seed)["suspect"],
@@ -139,7 +139,7 @@ def owners_regressors(victim: torch.nn.Module, data: Dataset, rows: Rows, seed: 
 
 
 def scored(regressor: Regressor, sides: dict[str, NDArray[np.float64]]) -> dict[str, Any]:
-    """Scores by side on the victim's scale and on the suspect's own, and which images are misclassified."""
+    """Scores by side on the victim's scale and on the suspect's own."""
     flat = {side: distances.reshape(len(distances), -1) for side, distances in sides.items()}
     both = np.concatenate([flat["members"], flat["strangers"]])
     spread = both.std(axis=0)
@@ -147,8 +147,12 @@ def scored(regressor: Regressor, sides: dict[str, NDArray[np.float64]]) -> dict[
     return {
         "score": {side: np.round(scores(regressor, rows), 5).tolist() for side, rows in flat.items()},
         "score on its own scale": {side: np.round(scores(rescaled, rows), 5).tolist() for side, rows in flat.items()},
-        "wrong": {side: (rows == 0).all(axis=1).astype(int).tolist() for side, rows in flat.items()},
     }
+
+
+def misclassified(walks: dict[str, NDArray[np.float64]]) -> dict[str, list[int]]:
+    """Which images lose their label before the first step of Blind Walk, by side."""
+    return {side: (found == 0).all(axis=(1, 2)).astype(int).tolist() for side, found in walks.items()}
 
 
 if __name__ == "__main__":
