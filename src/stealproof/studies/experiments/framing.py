@@ -176,8 +176,9 @@ class Framing(Experiment):
                 access=self.theft_access,
                 recipe={"epochs": self.theft_epochs} if self.theft_epochs else {},
             )
-            stolen, marked = surrogates(parties, scheme, theft, self.copies)
-            claim, copies = marked or claim, stolen if self.accusation == "surrogates" else stolen[:1]
+            count = self.copies if self.accusation == "surrogates" else 1
+            copies, marked = surrogates(parties, scheme, theft, count)
+            claim = marked or claim
         if self.accusation == "fine_tuned":
             copies = fine_tuned(parties, copies[0], self.copies)
         assert claim is not None
