@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import sys
 from typing import Any
 
 import pytest
@@ -185,6 +186,21 @@ def test_any_bytes_are_read_as_usual_or_refused_in_one_way(content: bytes) -> No
 def test_what_readers_could_disagree_on_is_refused(content: bytes, words: str) -> None:
     with pytest.raises(EvidenceError, match=f"^the envelope .*{words}"):
         parse(content, what="the envelope")
+
+
+def test_deep_nesting_is_no_crash_where_a_program_has_raised_the_recursion_limit() -> None:
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000_000)
+    try:
+        with pytest.raises(EvidenceError, match="nested deeper than 64 levels"):
+            parse(b"[" * 1_000_000, what="the envelope")
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def test_brackets_in_texts_are_no_nesting() -> None:
+    text = '[{"' * 100 + "\\"
+    assert parse(json.dumps([text]).encode(), what="the text") == [text]
 
 
 def test_limits_include_what_they_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,14 +9,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from py_ecc.bls.hash_to_curve import hash_to_G1, map_to_curve_G1
-from py_ecc.bls.point_compression import compress_G1, compress_G2
-from py_ecc.fields import optimized_bls12_381_FQ as FQ
-from py_ecc.optimized_bls12_381.optimized_curve import G2, add, curve_order, multiply
-from py_ecc.typing import Optimized_Point3D
 
 from stealproof.errors import EvidenceError, MissingExtra
-from stealproof.evidence.drand import DOMAIN, QUICKNET, Chain, check_round, fetch_round
+from stealproof.evidence.drand import DOMAIN, QUICKNET, Chain, _pairings, check_round, fetch_round
+
+LIMIT = sys.getrecursionlimit()
+with _pairings():
+    from py_ecc.bls.hash_to_curve import hash_to_G1, map_to_curve_G1
+    from py_ecc.bls.point_compression import compress_G1, compress_G2
+    from py_ecc.fields import optimized_bls12_381_FQ as FQ
+    from py_ecc.optimized_bls12_381.optimized_curve import G2, add, curve_order, multiply
+    from py_ecc.typing import Optimized_Point3D
+
 
 # Round 657413 of quicknet, as the documentation of the package drand-verify on PyPI gives it.
 NUMBER = 657413
@@ -42,6 +46,10 @@ def hashed(number: int) -> Optimized_Point3D[FQ]:
 def own_chain() -> Chain:
     key = b"".join(half.to_bytes(48, "big") for half in compress_G2(multiply(G2, SECRET)))
     return Chain(public_key=key, genesis=1_700_000_000, period=30, group=bytes(32), name="own")
+
+
+def test_importing_pairings_leaves_the_recursion_limit_alone() -> None:
+    assert sys.getrecursionlimit() == LIMIT < 100_000
 
 
 def test_quicknet_is_the_chain_that_its_servers_name() -> None:

@@ -25,6 +25,8 @@ DEEPEST = 64
 LARGEST_INTEGER = 2**53 - 1
 """Up to here every integer is one IEEE 754 double, so that every JSON reader sees the same."""
 INTEGER_DIGITS = len(str(LARGEST_INTEGER))
+MARKS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+"""Texts, in which a bracket is none, and brackets."""
 SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -61,8 +63,10 @@ def parse(content: bytes, *, what: str) -> Any:
         raise EvidenceError(f"{what} has {len(content):,} bytes; expected at most {LARGEST:,}")
     try:
         # Given bytes, json would also read UTF-16, UTF-32 and a byte order mark.
+        text = content.decode("utf-8")
+        _check_depth(text, what)
         value = json.loads(
-            content.decode("utf-8"),
+            text,
             object_pairs_hook=_object,
             parse_constant=_no_constant,
             parse_float=_float,
@@ -70,8 +74,6 @@ def parse(content: bytes, *, what: str) -> Any:
         )
     except UnicodeDecodeError as error:
         raise EvidenceError(f"{what} is no UTF-8 at byte {error.start}; it may be damaged") from error
-    except RecursionError as error:
-        raise _too_deep(what) from error
     except ValueError as error:
         raise EvidenceError(f"{what} is no JSON that every reader reads alike: {error}") from error
     _check_inside(value, what)
@@ -109,28 +111,31 @@ def _integer(text: str) -> int:
     return int(text)
 
 
+def _check_depth(text: str, what: str) -> None:
+    """Refuse deep nesting before anybody recurses: where a program has raised Python's limit, that ends in a crash."""
+    depth = 0
+    for mark in MARKS.finditer(text):
+        if mark[0] in "[{":
+            depth += 1
+        elif mark[0] in "]}":
+            depth -= 1
+        if depth > DEEPEST:
+            raise EvidenceError(f"{what} is nested deeper than {DEEPEST} levels; expected a plain document")
+
+
 def _check_inside(value: Any, what: str) -> None:
-    """What can only be seen from within: depth, and texts that have no UTF-8."""
-    depth, level = 0, [value]
-    while True:
+    """Refuse texts that have no UTF-8, which only their values show."""
+    level = [value]
+    while level:
         for item in level:
             for text in item if isinstance(item, dict) else [item]:
                 if isinstance(text, str) and SURROGATES.search(text):
                     raise EvidenceError(f"{what} holds half of a surrogate pair in {_shown(text)}; expected Unicode")
-        outer = [item for item in level if isinstance(item, list | dict)]
-        if not outer:
-            return
-        if depth == DEEPEST:
-            raise _too_deep(what)
-        depth, level = depth + 1, [inner for item in outer for inner in _within(item)]
+        level = [inner for item in level if isinstance(item, list | dict) for inner in _within(item)]
 
 
 def _within(item: list[Any] | dict[str, Any]) -> Sequence[Any]:
     return list(item.values()) if isinstance(item, dict) else item
-
-
-def _too_deep(what: str) -> EvidenceError:
-    return EvidenceError(f"{what} is nested deeper than {DEEPEST} levels; expected a plain document")
 
 
 def _shown(text: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -144,7 +145,11 @@ def _on_the_curve(what: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _pairings() -> Iterator[None]:
+    """For imports of py_ecc, which raises Python's recursion limit so far that other readers' recursion would crash."""
+    limit = sys.getrecursionlimit()
     try:
         yield
     except ModuleNotFoundError as error:
         raise MissingExtra.named("py_ecc", "drand") from error
+    finally:
+        sys.setrecursionlimit(limit)
