@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from stealproof.claims import Claim, Decision
-from stealproof.errors import InputError, InvalidData
+from stealproof.errors import EvidenceError, InputError, InvalidData
 from stealproof.models.mlp import Mlp
 from stealproof.oracle import Access, Answer, Domain
 from stealproof.ownership._entangled_marks import drawn, patterned
@@ -200,3 +200,6 @@ def test_refuses_claims_that_do_not_fit(marked: tuple[Trained, Claim], digits_vi
     claim = marked[1]
     with pytest.raises(InvalidData, match="the claim is about 7 classes, but the suspect has 10"):
         EntangledWatermarks().verify(replace(claim, secrets={**claim.secrets, "classes": 7}), digits_victim.oracle())
+    fewer = {**claim.secrets, "unmarked": claim.secrets["unmarked"][:-1]}
+    with pytest.raises(EvidenceError, match="expected one for each marked image"):
+        EntangledWatermarks().verify(replace(claim, secrets=fewer), digits_victim.oracle())

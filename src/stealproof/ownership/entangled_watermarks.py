@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from stealproof.errors import InputError, InvalidData
+from stealproof.errors import EvidenceError, InputError, InvalidData
 from stealproof.measures.binomial import matches_p_value
 from stealproof.ownership._entangled_marks import drawn, patterned
 from stealproof.ownership._soft_nearest_neighbours import entanglement
@@ -203,7 +203,13 @@ class EntangledWatermarks(Watermark, TrainingDefense):
         labels = secret_labels(trial)
         n, rate = len(labels), 1 / trial.suspect.classes
         marked = int((trial.ask(trial.secret("inputs")).predicted == labels).sum())
-        unmarked = int((trial.ask(trial.secret("unmarked")).predicted == labels).sum())
+        plain = trial.secret("unmarked")
+        if np.shape(plain) != np.shape(trial.secret("inputs")):
+            raise EvidenceError(
+                f"the claim of {self.name()} holds unmarked images of shape {np.shape(plain)}; expected one for each"
+                f" marked image, {np.shape(trial.secret('inputs'))}"
+            )
+        unmarked = int((trial.ask(plain).predicted == labels).sum())
         published = matches_p_value(marked, n, rate) <= 1 - CONFIDENCE
         return Examination(
             statistic=(marked - unmarked) / n,

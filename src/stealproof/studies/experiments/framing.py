@@ -163,7 +163,8 @@ class Framing(Experiment):
     def _innocents(self, parties: Parties) -> list[Trained]:
         if self.policy == HARDENED:
             return hardened(parties, self.innocents, self.hardening)
-        return parties.population("suspect", self.innocents)
+        # Others for each seed, so that a study's accusations are about as many different models.
+        return parties.population(f"suspects of seed {parties.seed}", self.innocents)
 
     def _honest(self, parties: Parties) -> tuple[Claim, Sequence[Trained]]:
         """The owner's claim, and whom it accuses."""
