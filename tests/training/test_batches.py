@@ -28,5 +28,16 @@ def test_order_depends_on_seed_and_epoch_alone() -> None:
     assert Batches(50, recipe, seed=2).at(0).tolist() != orders[0]
 
 
+def test_poisson_batches_are_independent_draws_of_every_row() -> None:
+    batches = Batches(1000, Recipe(epochs=40, batch=100), seed=0, poisson=True)
+    drawn = [batches.at(step) for step in range(batches.steps)]
+    sizes = torch.tensor([float(len(rows)) for rows in drawn])
+    # Binomial(1000, 0.1): mean 100, variance 90; 400 draws.
+    assert abs(float(sizes.mean()) - 100) < 3
+    assert 65 < float(sizes.var()) < 120
+    assert all(len(set(rows.tolist())) == len(rows) for rows in drawn)
+    assert batches.at(7).tolist() == drawn[7].tolist()
+
+
 def test_a_fraction_of_an_epoch_ends_within_it() -> None:
     assert Batches(100, Recipe(epochs=1.5, batch=10), seed=0).steps == 15

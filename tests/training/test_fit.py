@@ -166,6 +166,48 @@ class Frozen(TrainingDefense):
         return True
 
 
+@dataclass(frozen=True, kw_only=True)
+class Counting(TrainingDefense):
+    """Remembers how many rows it has seen, and ends the run after some steps."""
+
+    after: int = 1000
+
+    def perturb(self, model: torch.nn.Module, batch: Part, run: TrainingRun) -> Part:
+        """Joins one row behind the drawn ones."""
+        run.memory["seen"] = run.memory.get("seen", torch.zeros(())) + run.drawn
+        run.stop = run.step + 1 == self.after
+        return Part(x=torch.cat([batch.x, batch.x[:1]]), y=torch.cat([batch.y, batch.y[:1]]))
+
+    def finish(self, model: torch.nn.Module, data: Part, run: TrainingRun) -> torch.nn.Module:
+        """Says what it remembers."""
+        CALLS.append(f"seen {int(run.memory['seen'])} of {run.rows} rows, {run.steps} steps")
+        return model
+
+
+def test_a_hook_can_end_the_run_and_counts_drawn_rows_only() -> None:
+    CALLS.clear()
+    recipe = replace(QUICK, epochs=2, batch=64)
+    fit(Mlp(), blobs(128), classes=3, recipe=recipe, protections=[Counting(after=3), Counting()])
+    assert CALLS == ["seen 192 of 128 rows, 4 steps"] * 2
+
+
+def test_what_a_protection_remembers_survives_an_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_checkpoint, "INTERVAL", 0.0)
+    monkeypatch.setattr(_checkpoint, "SHARE", float("inf"))
+    monkeypatch.setattr("stealproof.training.fit.REPORT_SECONDS", 0.0)
+    CALLS.clear()
+
+    def interrupt(what: str, share: float) -> None:
+        if share > 0.6:
+            raise KeyboardInterrupt
+
+    run: dict[str, Any] = {"classes": 3, "recipe": replace(QUICK, epochs=4, batch=64), "protections": [Counting()]}
+    with pytest.raises(KeyboardInterrupt):
+        fit(Mlp(), blobs(128), **run, progress=interrupt, checkpoint=tmp_path / "run")
+    fit(Mlp(), blobs(128), **run, checkpoint=tmp_path / "run")
+    assert CALLS == ["seen 512 of 128 rows, 8 steps"]
+
+
 def test_hooks_are_called_in_order() -> None:
     CALLS.clear()
     fit(Mlp(), blobs(128), classes=3, recipe=replace(QUICK, epochs=1, batch=64), protections=[Loud()])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from stealproof.measures.estimate import Estimate
 from stealproof.system import System
@@ -25,6 +25,13 @@ class Measurement:
 @dataclass(frozen=True, kw_only=True)
 class Risk(System):
     """Base of every risk."""
+
+    measures: ClassVar[Mapping[str, str]] = {}
+    """The estimates that it may give, by name, in words."""
+    headline: ClassVar[str] = ""
+    """Name of the estimate that says how exposed a model is."""
+    worse: ClassVar[Literal["higher", "lower"]] = "higher"
+    """Which values of the headline mean more exposed."""
 
     @abstractmethod
     def measure(self, model: Any, data: Dataset, *, seed: int = 0) -> Measurement:

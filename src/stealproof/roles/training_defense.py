@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
@@ -40,6 +40,17 @@ class TrainingRun:
     """Steps of the whole run; 0 while the data are being prepared."""
     step: int = 0
     """The step under way, from 0."""
+    epoch_steps: int = 0
+    """Steps of one pass over the training rows."""
+    rows: int = 0
+    """Rows to train on, once every ``prepare`` is done; 0 before."""
+    drawn: int = 0
+    """Rows of the batch under way that were drawn from the training rows. They come first; what protections join to a
+    batch stands behind them."""
+    memory: dict[str, torch.Tensor] = field(default_factory=dict)
+    """What this protection must remember between steps; an interrupted run resumes with it."""
+    stop: bool = False
+    """Set by a hook to end the training after the step under way."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +63,33 @@ class TrainingDefense(System):
 
     stage = Stage.TRAINING
     exclusive: ClassVar[frozenset[Hook]] = frozenset({Hook.PRIVATIZE})
+    protects_from: ClassVar[tuple[str, ...]] = ()
+    """Catalog names of the risks that it is meant to lower; empty for a watermark, which proves theft instead."""
+    poisson: ClassVar[bool] = False
+    """Whether each row must join each batch independently, as the accounting of a private run supposes; otherwise
+    every pass deals all rows into batches."""
+
+    def suited(self, recipe: Any, rows: int) -> Any:
+        """The ``Recipe``, changed where training on ``rows`` rows with this defense needs it.
+
+        Asked only when nobody gave a recipe.
+        """
+        return recipe
+
+    def check(self, model: torch.nn.Module) -> None:
+        """Raise ``IncompatibleDefenses`` or ``InputError`` for a network that this can't train; before any hook."""
+        return
 
     def prepare(self, data: Part, run: TrainingRun) -> Part:
         """The training data to use instead of ``data``, once, before the first epoch."""
         return data
 
     def perturb(self, model: torch.nn.Module, batch: Part, run: TrainingRun) -> Part:
-        """The batch to use instead of ``batch``, of any size; called before every forward pass."""
+        """The batch to use instead of ``batch``; called before every forward pass.
+
+        The first ``run.drawn`` rows must stay the drawn ones, in order, though their values may change; rows may be
+        joined behind.
+        """
         return batch
 
     def penalty(

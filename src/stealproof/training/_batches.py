@@ -14,11 +14,16 @@ class Batches:
     So a resumed run, or one of many models, sees the same batches without having drawn the earlier ones.
     """
 
-    def __init__(self, rows: int, recipe: Recipe, seed: int) -> None:
-        """``rows`` is the number of training rows."""
+    def __init__(self, rows: int, recipe: Recipe, seed: int, *, poisson: bool = False) -> None:
+        """``rows`` is the number of training rows.
+
+        With ``poisson``, every row joins every batch independently with the same chance, so that batches have
+        different sizes, and may be empty.
+        """
         self._rows = rows
         self._batch = recipe.batch
         self._seed = seed
+        self._poisson = poisson
         self._epoch = -1
         self._parts: tuple[torch.Tensor, ...] = ()
         # A last batch of one row would have no variance for a batch normalisation; it joins the one before.
@@ -27,6 +32,11 @@ class Batches:
 
     def at(self, step: int) -> torch.Tensor:
         """Row numbers ``(b,)`` of this step, int64, on the CPU."""
+        if self._poisson:
+            chances = torch.rand(
+                self._rows, generator=seeds.generator(self._seed, "poisson", step), dtype=torch.float64
+            )
+            return (chances < 1 / self.per_epoch).nonzero().flatten()
         epoch, place = divmod(step, self.per_epoch)
         if epoch != self._epoch:
             self._parts, self._epoch = self.order(epoch).tensor_split(self.cuts), epoch

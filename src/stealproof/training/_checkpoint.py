@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,14 @@ class Checkpoint:
         model: torch.nn.Module,
         optimizer: torch.optim.Optimizer,
         generators: Mapping[str, torch.Generator],
+        memories: Sequence[dict[str, torch.Tensor]] = (),
     ) -> None:
-        """What is saved and put back: the model's state, the optimizer's, and that of every generator."""
+        """What is saved and put back: the model's state, the optimizer's, every generator's, what protections keep."""
         self._path = path
         self._model = model
         self._optimizer = optimizer
         self._generators = generators
+        self._memories = memories
         self._run = ""
         self._saved_at = time.monotonic()
         self._interval = INTERVAL
@@ -92,11 +94,18 @@ class Checkpoint:
         for number, state in self._optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{number}/{name}": torch.as_tensor(value) for name, value in state.items()}
         tensors |= {f"generator/{name}": generator.get_state() for name, generator in self._generators.items()}
+        for number, memory in enumerate(self._memories):
+            tensors |= {f"memory/{number}/{name}": value for name, value in memory.items()}
         # Copies: tied weights share memory, which the format refuses.
         return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
 
     def _restore(self, tensors: Mapping[str, torch.Tensor]) -> None:
-        groups: dict[str, dict[str, torch.Tensor]] = {"model": {}, "optimizer": {}, "generator": {}}
+        groups: dict[str, dict[str, torch.Tensor]] = {
+            "model": {},
+            "optimizer": {},
+            "generator": {},
+            "memory": {},
+        }
         for name, tensor in tensors.items():
             kind, _, rest = name.partition("/")
             groups[kind][rest] = tensor
@@ -113,6 +122,9 @@ class Checkpoint:
                     values[name] = torch.empty_like(weight).copy_(value)
         for name, generator in self._generators.items():
             generator.set_state(groups["generator"][name])
+        for key, tensor in groups["memory"].items():
+            place, _, name = key.partition("/")
+            self._memories[int(place)][name] = tensor
 
 
 def fingerprint(*tensors: torch.Tensor) -> str:

@@ -68,25 +68,29 @@ def fit(
     """
     check_composition(protections)
     check_training_data(data, classes)
-    recipe = recipe or suited_recipe(architecture, len(data))
+    recipe = recipe or suited_recipe(architecture, len(data), protections)
     if start is None:
         model = architecture.build(tuple(data.x.shape[1:]), classes, seeds.generator(seed, "weights"))
     else:
         model = copy.deepcopy(start)
+    for protection in protections:
+        protection.check(model)
     runs = protection_runs(protections, domain or _unbounded(data), classes, seed)
     for protection, run in zip(protections, runs, strict=True):
         data = protection.prepare(data, run)
     placement = place(model, recipe)
     model, data = placement.model(model), placement.data(data)
     optimizer = make_optimizer(model.parameters(), recipe)
-    batches = Batches(len(data), recipe, seed)
+    batches = Batches(len(data), recipe, seed, poisson=any(protection.poisson for protection in protections))
+    for run in runs:
+        run.rows, run.steps, run.epoch_steps = len(data), batches.steps, batches.per_epoch
     report = reporter(progress)
     # Layers such as dropout know no other randomness than the global generator, so it is lent to them and given back.
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seeds.derive(seed, "layers"))
         generators = {f"hooks {number}": run.generator for number, run in enumerate(runs)}
         generators["layers"] = _global_generator(placement.device)
-        saved = Checkpoint(checkpoint, model, optimizer, generators)
+        saved = Checkpoint(checkpoint, model, optimizer, generators, [run.memory for run in runs])
         if checkpoint is not None:
             saved.describe(
                 architecture=architecture.describe(),
@@ -98,9 +102,10 @@ def fit(
             )
         model.train()
         for step in range(saved.resume(), batches.steps):
-            batch = data.take(batches.at(step).to(placement.device))
+            rows = batches.at(step)
+            batch = data.take(rows.to(placement.device))
             for protection, run in zip(protections, runs, strict=True):
-                run.step, run.steps = step, batches.steps
+                run.step, run.drawn = step, len(rows)
                 batch = protection.perturb(model, batch, run)
             set_rate(optimizer, recipe, step, batches.steps)
             optimizer.zero_grad(set_to_none=True)
@@ -118,6 +123,9 @@ def fit(
                 loss.backward()
             optimizer.step()
             report((step + 1) / batches.steps)
+            if any(run.stop for run in runs):
+                report(1.0)
+                break
             saved.save_if_due(step + 1)
     model.eval()
     for protection, run in zip(protections, runs, strict=True):

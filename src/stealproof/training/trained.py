@@ -101,7 +101,7 @@ def train(
         "protections": [protection.describe() for protection in protections],
     }
     if isinstance(family, NetworkFamily):
-        recipe = recipe or suited_recipe(family, len(data.train))
+        recipe = recipe or suited_recipe(family, len(data.train), protections)
         model: Any = fit(
             family,
             data.train,
