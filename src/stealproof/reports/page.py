@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from stealproof.reports import _interactions
 from stealproof.reports._panels import attack_order, swatch
 from stealproof.reports._svg import STYLE, theme
 from stealproof.reports.plots import fidelity_panel, gap_plot, ruler
@@ -39,6 +40,9 @@ def page(document: Mapping[str, Any]) -> str:
         "count": count,
         "money": money,
         "words": lambda name: str(name).replace("_", " "),
+        "measure": _interactions.measure_in_words,
+        "number": _interactions.number,
+        "between": _interactions.interval,
     }
     template = environment.get_template("audit.html.j2")
     verdict = document["verdict"]
@@ -50,6 +54,8 @@ def page(document: Mapping[str, Any]) -> str:
         audit=document,
         ownership=document.get("ownership") or {"schemes": [], "left_out": []},
         framing=document.get("framing") or {"schemes": [], "left_out": []},
+        conflicts=document.get("conflicts") or {"interactions": [], "left_out": []},
+        pairs=[_pair(pair) for pair in (document.get("conflicts") or {}).get("interactions", [])],
         best_copies=[_best_copy(curve, thresholds["copied"]) for curve in document["curves"]],
         price=document["settings"]["price_per_query"],
         verdict=verdict,
@@ -70,6 +76,11 @@ def _best_copy(curve: Mapping[str, Any], good: float) -> tuple[Any, Any, float |
     best = max(curve["points"], key=lambda point: (point["fidelity"]["value"], -point["queries"]))
     enough = [point["queries"] for point in curve["points"] if point["fidelity"]["low"] >= good]
     return curve, best, min(enough, default=None)
+
+
+def _pair(pair: Mapping[str, Any]) -> tuple[Any, str, Any]:
+    """An interaction, the colour of its verdict, and the outcome that decides it."""
+    return pair, _interactions.TONES[pair["verdict"]], _interactions.decisive(pair)
 
 
 def percent(value: float) -> str:
