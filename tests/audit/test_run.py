@@ -61,11 +61,12 @@ def test_an_attack_that_looks_at_labels_only_is_computed_once_and_shown_for_ever
     assert [card["experiment"] for card in report["cards"]].count("theft") == 1
 
 
-def test_ownership_schemes_and_liars_are_tried_on_models_like_the_audited_one(
+def test_schemes_liars_and_pairs_of_defenses_are_tried_on_models_like_the_audited_one(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("proofs", "liars"):
+    for module in ("proofs", "liars", "conflicts"):
         monkeypatch.setattr(f"stealproof.audit.{module}.SCHEMES", ("derived_triggers",))
+    monkeypatch.setattr("stealproof.audit.conflicts.DEFENSES", ("regularization",))
     monkeypatch.setattr("stealproof.audit.liars.INNOCENTS", 3)
     monkeypatch.setattr("stealproof.audit.proofs.SUSPECTS", ("victim", "independent_other_half"))
     request = Request(attacks=("knockoff_nets",), budgets=(30,), seeds=1)
@@ -79,6 +80,10 @@ def test_ownership_schemes_and_liars_are_tried_on_models_like_the_audited_one(
     (scheme,) = report["framing"]["schemes"]
     assert [scheme[name]["value"] for name in ("own", "framed", "framed_before_judge")] == [1, 0, 0]
     assert report["questions"][3]["text"].startswith("Derived triggers: no liar's claim was believed")
+    (pair,) = report["conflicts"]["interactions"]
+    assert (pair["one"], pair["other"], pair["seeds"]) == ("derived_triggers", "regularization", [0])
+    assert report["questions"][4]["text"].startswith("A quick look at 1 pair in one seed")
+    assert [card["experiment"] for card in report["cards"]].count("deployment") == 3
 
 
 def test_a_second_run_goes_on_from_what_is_stored(folder: Path, report: dict[str, Any]) -> None:

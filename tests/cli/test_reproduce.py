@@ -41,7 +41,8 @@ def test_recorded_cards_belong_to_the_study_as_it_is(name: str) -> None:
     if not path.is_file():
         pytest.skip("not recorded yet")
     study = library.shipped(name)
-    cards = json.loads(run(name, "--recorded", "--json").stdout)
+    printed = json.loads(run(name, "--recorded", "--json").stdout)
+    cards = printed if study.criterion is None else printed["cards"]
     assert len(cards) == len(study.combinations)
     for card in cards:
         assert card["arguments"] in json.loads(json.dumps(study.combinations))
@@ -116,3 +117,40 @@ def test_recorded_ownership_is_printed_and_drawn_as_one_page(monkeypatch: pytest
     nowhere = run("owners", "--recorded", "--html", str(tmp_path / "no" / "owners.html"))
     assert nowhere.exit_code == 2
     assert "is not a folder" in nowhere.stderr
+
+
+CONFLICTS = """
+title = "Do these two get along"
+experiment = "deployment"
+[criterion]
+accuracy = 0.05
+[settings]
+data = "digits"
+[axes]
+protections = [[], ["adi2018"], ["early_stopping"], ["early_stopping", "adi2018"]]
+"""
+
+
+def test_recorded_conflicts_are_printed_after_the_cards_and_drawn(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(library, "studies_folder", lambda: tmp_path)
+    monkeypatch.setattr(library, "results_folder", lambda: tmp_path)
+    (tmp_path / "mine.toml").write_text(CONFLICTS)
+    study = library.shipped("mine")
+    accuracies = {(): 0.9, ("adi2018",): 0.89, ("early_stopping",): 0.9, ("early_stopping", "adi2018"): 0.6}
+    cards = []
+    for arguments in study.combinations:
+        card = recorded_card("", 5) | {"arguments": arguments, "study": "mine", "name": str(arguments["protections"])}
+        accuracy = accuracies[tuple(arguments["protections"])]
+        cards.append(card | {"by_seed": {"accuracy": [accuracy + 0.001 * seed for seed in range(5)]}})
+    (tmp_path / "mine.json").write_text(json.dumps(cards))
+    html = tmp_path / "mine.html"
+    ran = run("mine", "--recorded", "--html", str(html))
+    assert ran.exit_code == 0, ran.output
+    assert "early_stopping with adi2018: conflict: the accuracy falls from .89 to .60" in " ".join(ran.stdout.split())
+    assert "Do these two get along" in html.read_text(encoding="utf-8")
+    printed = json.loads(run("mine", "--recorded", "--json").stdout)
+    assert [card["name"] for card in printed["cards"]] == [card["name"] for card in cards]
+    (panel,) = printed["conflicts"]["panels"]
+    assert [pair["verdict"] for pair in panel["interactions"]] == ["conflict"]

@@ -174,4 +174,4 @@ def test_a_study_with_a_table_prints_rows_and_columns(study: Path, tmp_path: Pat
         run("table", str(study), "--html", "p"),
     ):
         assert refused.exit_code == 2
-        assert "--html draws schemes against suspects, but small has no [table] of suspects" in refused.stderr
+        assert "small has neither a [table] of suspects nor a [criterion]; drop it" in refused.stderr

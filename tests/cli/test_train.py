@@ -110,3 +110,31 @@ def test_ctrl_c_keeps_the_run_and_the_same_command_goes_on(tmp_path: Path, monke
     assert run(*arguments, "--out", str(whole)).exit_code == 0
     assert out.read_bytes() == whole.read_bytes()
     assert not list(tmp_path.glob(".*"))
+
+
+def test_training_defenses_are_in_the_card(tmp_path: Path) -> None:
+    out = tmp_path / "m.safetensors"
+    defenses = "early_stopping(patience=2),regularization"
+    result = run("mlp", "--data", "digits", "--out", str(out), "--epochs", "2", "--with", defenses)
+    assert result.exit_code == 0, result.output
+    assert "with early_stopping" in result.stdout
+    stopping, decay = open_model(str(out)).card["protections"]
+    assert stopping["name"] == "early_stopping"
+    assert stopping["parameters"]["patience"] == 2
+    assert decay["name"] == "regularization"
+
+
+@pytest.mark.parametrize(
+    ("defenses", "said"),
+    [
+        ("early_stoping", "no training defense is named 'early_stoping'; did you mean 'early_stopping'?"),
+        ("adi2018", "`stealproof protect adi2018` trains with it and keeps the claim"),
+        ("early_stopping(patience=0)", "patience of early_stopping must be at least 1, got 0"),
+        ("top_k", "takes no part in training"),
+    ],
+)
+def test_what_is_no_training_defense_is_refused(tmp_path: Path, defenses: str, said: str) -> None:
+    result = run("mlp", "--data", "digits", "--out", str(tmp_path / "m.safetensors"), "--with", defenses)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert list(tmp_path.iterdir()) == []

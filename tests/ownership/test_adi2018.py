@@ -34,7 +34,7 @@ def run_of(domain: Domain, seed: int = 0) -> TrainingRun:
     return TrainingRun(domain=domain, classes=10, generator=torch.Generator().manual_seed(seed))
 
 
-def rows_of(domain: Domain, count: int = 20) -> Part:
+def rows_of(domain: Domain, count: int = 100) -> Part:
     x = torch.rand(count, *domain.shape, generator=torch.Generator().manual_seed(1))
     return Part(x=x, y=torch.arange(count) % 10)
 
@@ -270,3 +270,9 @@ def test_the_published_images_are_distinct_triggers() -> None:
     scheme = Adi2018(images=str(folder))
     scheme.prepare(rows_of(domain), run_of(domain))
     assert len(np.unique(scheme.book["inputs"], axis=0)) == 100
+
+
+def test_a_trigger_set_that_outnumbers_the_data_is_refused() -> None:
+    domain = Domain(shape=(1, 8, 8))
+    with pytest.raises(InputError, match="101 triggers, more than the 100 rows to train on; ask for at most 100"):
+        Adi2018(triggers=101).prepare(rows_of(domain), run_of(domain))

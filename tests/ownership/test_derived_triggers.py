@@ -134,6 +134,12 @@ def test_it_composes_with_another_protection_and_with_soft_targets(digits: Datas
     np.testing.assert_array_equal(claims[0].secrets["inputs"], claims[1].secrets["inputs"])
 
 
+def test_a_trigger_set_that_outnumbers_the_data_is_refused(digits: Dataset) -> None:
+    run = TrainingRun(domain=digits.domain, classes=10, generator=seeds.generator(0, "run"))
+    with pytest.raises(InputError, match="100 triggers, more than the 99 rows to train on"):
+        DerivedTriggers(triggers=100).prepare(digits.train.take(slice(99)), run)
+
+
 def test_natural_triggers_are_rows_that_leave_the_training_data(digits: Dataset) -> None:
     scheme = DerivedTriggers(kind="natural", triggers=30, commitment=COMMITMENT, beacon=BEACON, repeats=300)
     run = TrainingRun(domain=digits.domain, classes=10, generator=seeds.generator(0, "run"))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from stealproof.errors import InvalidData, MissingData
+from stealproof.interactions.limits import Criterion
 from stealproof.measures.estimate import Estimate
 from stealproof.measures.intervals import YES_OR_NO, proportion
 from stealproof.roles.risk import Measurement
@@ -124,7 +125,7 @@ def test_a_difference_of_rates_is_bounded_by_both_exact_intervals(tosses: Tosses
     assert measured.n == 5
 
 
-def test_every_seed_is_kept_of_the_measure_whose_spread_is_shown(tosses: Tosses) -> None:
+def test_every_seed_is_kept_of_a_measure_whose_spread_is_shown_or_that_a_criterion_judges(tosses: Tosses) -> None:
     study = tosses(0.2, seeds=3)
     values = {(0.2, 0): 0.1, (0.2, 1): 0.2, (0.2, 2): 0.3}
     (card,) = make_cards(study, results(study, values))
@@ -132,6 +133,12 @@ def test_every_seed_is_kept_of_the_measure_whose_spread_is_shown(tosses: Tosses)
     shown = dataclasses.replace(study, table=Table(rows=("throws",), columns="bias", measure="heads", spread="heads"))
     (card,) = make_cards(shown, results(shown, values))
     assert card.as_dict()["by_seed"] == {"heads": [0.1, 0.2, 0.3]}
+    judged = dataclasses.replace(study, criterion=Criterion.from_table({"heads": 0.1}))
+    (card,) = make_cards(judged, results(judged, values))
+    assert card.as_dict()["by_seed"] == {"heads": [0.1, 0.2, 0.3]}
+    others = dataclasses.replace(study, criterion=Criterion.from_table({"tails": 0.1}))
+    (card,) = make_cards(others, results(others, values))
+    assert not card.by_seed
 
 
 def test_names_tell_combinations_apart() -> None:

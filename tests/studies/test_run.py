@@ -9,9 +9,10 @@ import pytest
 
 from stealproof.errors import InputError, StorageError
 from stealproof.studies import sources
-from stealproof.studies.run import key_of_cell, load, run_study
+from stealproof.studies.run import Outcome, key_of_cell, load, run_study
 from stealproof.studies.store import Store
 from stealproof.studies.study import Study
+from stealproof.studies.toml_file import read_study
 
 Tosses = Callable[..., Study]
 
@@ -122,3 +123,40 @@ def test_refuses_what_cannot_run_before_it_computes_anything(tosses: Tosses, sto
 
 def test_the_engine_itself_needs_no_framework(coin: Path) -> None:
     assert "coin" not in sys.modules or "torch" not in vars(sys.modules["coin"])
+
+
+DEPLOYED = """
+title = "Two of them"
+experiment = "deployment"
+seeds = 1
+[criterion]
+accuracy = 0.05
+[settings]
+data = "digits"
+family = "mlp"
+family_parameters = { width = 8 }
+owner_rows = 100
+recipe = { epochs = 2 }
+[axes]
+protections = [[], ["regularization(strength=1e-4)"]]
+"""
+
+
+def test_an_edited_study_keeps_old_cells_apart_from_new_ones(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "two.toml"
+
+    def run(content: str) -> Outcome:
+        file.write_text(content)
+        return run_study(read_study(file), store=store)
+
+    first = run(DEPLOYED)
+    assert first.computed == 2
+    stricter = run(DEPLOYED.replace("0.05", "0.01"))
+    assert stricter.computed == 0
+    assert stricter.study.criterion != first.study.criterion
+    edited = run(DEPLOYED.replace("1e-4", "1e-2"))
+    assert edited.computed == 1
+    assert len(edited.cards) == 2
+    assert [card.arguments["protections"] for card in edited.cards] == [[], ["regularization(strength=1e-2)"]]
+    # Going back finds everything as it was, and so does a second criterion.
+    assert run(DEPLOYED).computed == 0

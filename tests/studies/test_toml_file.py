@@ -162,3 +162,44 @@ def test_every_mistake_is_one_sentence_with_file_and_key(
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(MissingData, match=r"could not read the study .*none\.toml"):
         read_study(tmp_path / "none.toml")
+
+
+CONFLICTS = """
+title = "Two of them"
+experiment = "deployment"
+[criterion]
+accuracy = 0.05
+"evasion.robust_accuracy" = 0.05
+effect = { drop = 0.5, relative = true }
+[axes]
+protections = [[], ["adi2018"]]
+"""
+
+
+def test_reads_a_criterion(tmp_path: Path) -> None:
+    file = tmp_path / "two.toml"
+    file.write_text(CONFLICTS)
+    criterion = read_study(file).criterion
+    assert criterion is not None
+    assert [limit.measure for limit in criterion.limits] == ["accuracy", "evasion.robust_accuracy", "effect"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("accuracy = 0.05", "accuracy = -1", "[criterion]: the limit of accuracy must be a tolerated drop of at least 0"),
+        ("effect =", "effekt =", "criterion: no measure of deployment is named 'effekt'; did you mean 'effect'?"),
+        ("relative = true", "relativ = true", "did you mean 'relative'?"),
+        ('"evasion.', '"evasoin.', "criterion: no measure of deployment is named 'evasoin.robust_accuracy'"),
+        ('"deployment"', '"dispute"', "criterion: dispute has no protections that could conflict; drop [criterion]"),
+        ("[criterion]\naccuracy", "criterion = 0.05\naccuracy", "criterion must be a table, got 0.05"),
+    ],
+)
+def test_a_wrong_criterion_is_one_sentence(tmp_path: Path, old: str, new: str, words: str) -> None:
+    file = tmp_path / "two.toml"
+    content = CONFLICTS.replace(old, new, 1)
+    assert content != CONFLICTS
+    file.write_text(content.replace('[axes]\nprotections = [[], ["adi2018"]]\n', "") if "dispute" in new else content)
+    with pytest.raises(InputError) as caught:
+        read_study(file)
+    assert words in str(caught.value)

@@ -38,7 +38,7 @@ LATER = (
     (
         5,
         "Do the defenses get along?",
-        "Expect here the measured interactions: which protections weaken each other or open another risk.",
+        "No two protections were tried together; the reasons stand under “Left out”.",
     ),
 )
 """Questions that may stay open, and what then stands in their place."""
@@ -87,6 +87,7 @@ def document(
     failures: Sequence[Mapping[str, Any]] = (),
     ownership: Mapping[str, Any] | None = None,
     framing: Mapping[str, Any] | None = None,
+    conflicts: Mapping[str, Any] | None = None,
     declared: Mapping[str, str] | None = None,
     cards: Sequence[Mapping[str, Any]] = (),
     environment: Mapping[str, Any] | None = None,
@@ -101,7 +102,7 @@ def document(
         "target": _fields(target),
         "settings": _fields(settings),
         "verdict": _verdict(verdict, price),
-        "questions": _questions(verdict, price, {3: ownership or {}, 4: framing or {}}),
+        "questions": _questions(verdict, price, {3: ownership or {}, 4: framing or {}, 5: conflicts or {}}),
         "threats": _fields(threats),
         "curves": [_curve(curve) for curve in curves_of(rows, price=price)],
         "reference": [
@@ -111,6 +112,7 @@ def document(
         ],
         "ownership": ownership,
         "framing": framing,
+        "conflicts": conflicts,
         "gaps": [_gap(gap) for gap in verdict.gaps],
         "plan": {**_fields(plan), "failed": list(failures)},
         "controls": [_fields(control) for control in controls(verdict, access, declared)],

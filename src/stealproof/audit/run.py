@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stealproof import catalog
+from stealproof.audit.conflicts import conflicts, plan_conflicts
 from stealproof.audit.controls import check_declared
 from stealproof.audit.curves import Row
 from stealproof.audit.disputes import with_disputes
@@ -36,8 +37,8 @@ from stealproof.studies.workshop import Workshop
 ARCHITECTURE = "not known: the surrogate is the small network that suits the inputs"
 REFERENCE = "independent"
 """Catalog name of the experiment that trains a model of one's own."""
-CLAIMS = ("dispute", "framing")
-"""Catalog names of the experiments that test honest claims, and false ones."""
+OWNERS = ("dispute", "framing", "deployment")
+"""Catalog names of the experiments that test what the owner may do: honest claims, false ones, and several defenses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,18 +120,19 @@ def audit(
     settings, plan = _planned(request, subject, workshop)
     proof_plan = plan_proofs(subject, settings.seeds, wanted=request.proofs)
     liar_plan = plan_liars(subject, settings.seeds, wanted=request.proofs)
-    studies = (*_studies(plan, subject, settings), proof_plan.study, liar_plan.study)
+    conflict_plan = plan_conflicts(subject, settings.seeds, wanted=request.proofs)
+    studies = (*_studies(plan, subject, settings), proof_plan.study, liar_plan.study, conflict_plan.study)
     # The first seed first, so that a rough answer stands early; long thefts first, so that no worker waits at the end.
     cells = sorted((c for study in studies for c in study.cells()), key=lambda c: (c.seed, -_budget(c.arguments)))
     found, failures, _ = run_cells(cells, name="audit", store=store, executor=executor, progress=tell)
     planned = [(study.experiment, arguments) for study in studies for arguments in study.combinations]
     results = sorted(found, key=lambda r: (planned.index((r.cell.experiment, r.cell.arguments)), r.cell.seed))
     by_study = [[r for r in results if r.cell.experiment == study.experiment] for study in studies]
-    thefts, references, disputes, _ = by_study
+    thefts, references, disputes, _, deployed = by_study
     cards = [
         [card.as_dict() for card in make_cards(study, found)] for study, found in zip(studies, by_study, strict=True)
     ]
-    of_disputes, of_liars = ([f for f in failures if f.cell.experiment == name] for name in CLAIMS)
+    of_disputes, of_liars, of_deployments = ([f for f in failures if f.cell.experiment == name] for name in OWNERS)
     if plan.planned and not thefts:
         raise StealproofError(f"no theft came to its end; the first one: {failures[0].reason}")
     declared = parse_access(settings.access)
@@ -150,9 +152,10 @@ def audit(
         plan=plan,
         rows=_rows(plan, thefts),
         reference=[_row(result) for result in references],
-        failures=_failures(plan, [f for f in failures if f.cell.experiment not in CLAIMS]),
+        failures=_failures(plan, [f for f in failures if f.cell.experiment not in OWNERS]),
         ownership=with_disputes(proofs(proof_plan, cards[2], disputes, of_disputes), request.disputes),
         framing=liars(liar_plan, cards[3], of_liars),
+        conflicts=conflicts(conflict_plan, deployed, of_deployments),
         declared=request.declared,
         cards=[card for found in cards for card in found],
         environment={

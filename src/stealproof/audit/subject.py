@@ -102,7 +102,7 @@ def open_subject(
         raise InputError(f"{model} is trained already and takes no parameters, got {next(iter(model_parameters))!r}")
     if target_options and family:
         raise InputError(f"a model trained here takes no options of a connection, got {next(iter(target_options))!r}")
-    named = data or ("" if family else _data_of_card(model))
+    named = data or ("" if family else data_of_card(model))
     if model and not named:
         raise InputError(
             f"auditing {model} needs the data that it is for; name them with --data (a data set of `stealproof list"
@@ -130,7 +130,7 @@ def open_subject(
     )
 
 
-def _data_of_card(model: str) -> str:
+def data_of_card(model: str) -> str:
     """The data set of the catalog that a model file was trained on as it is, by its card; empty when it names none."""
     if not model.endswith(".safetensors"):
         return ""

@@ -33,6 +33,7 @@ def print_summary(document: Mapping[str, Any]) -> None:
     _bullets(console, "What to do", [f"{entry['do']} {entry['because']}" for entry in verdict["advice"]])
     _bullets(console, "Could you prove a theft?", document["ownership"]["findings"])
     _bullets(console, "Could somebody frame you?", document["framing"]["findings"])
+    _bullets(console, "Do the defenses get along?", document["conflicts"]["findings"])
     _bullets(
         console,
         "Controls",
@@ -43,8 +44,9 @@ def print_summary(document: Mapping[str, Any]) -> None:
         ],
     )
     later = " ".join(q["question"] for q in document["questions"] if not q["answered"])
-    console.print()
-    console.print(Text(f"Not measured by this version: {later}", style="dim"))
+    if later:
+        console.print()
+        console.print(Text(f"Not measured: {later}", style="dim"))
 
 
 def thefts(document: Mapping[str, Any]) -> Table:

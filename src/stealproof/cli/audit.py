@@ -71,7 +71,7 @@ from stealproof.cli._options import (
     "--proofs/--no-proofs",
     default=True,
     show_default=True,
-    help="Try ownership schemes, too, by training the model again with each, and rehearse false claims.",
+    help="Train the model again with ownership schemes, rehearse false claims, and try defenses together.",
 )
 @click.option(
     "--claim",

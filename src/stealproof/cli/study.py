@@ -21,7 +21,7 @@ fresh_option = click.option("--fresh", is_flag=True, help="Compute again what is
 html_option = click.option(
     "--html",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Also draw a study of ownership schemes as one HTML page.",
+    help="Also draw a study of ownership schemes or of conflicts as one HTML page.",
 )
 
 
@@ -148,8 +148,11 @@ def check_page(study: Study, html: Path | None) -> None:
 
     if html is None:
         return
-    if study.table is None or study.table.columns != "suspect":
-        raise InputError(f"--html draws schemes against suspects, but {study.name} has no [table] of suspects; drop it")
+    if study.criterion is None and (study.table is None or study.table.columns != "suspect"):
+        raise InputError(
+            f"--html draws schemes against suspects or protections against each other, but {study.name} has neither a"
+            " [table] of suspects nor a [criterion]; drop it"
+        )
     if not html.absolute().parent.is_dir():
         raise StorageError(f"could not write {html}: {html.absolute().parent} is not a folder")
 
@@ -162,17 +165,24 @@ def show(
     measures: tuple[str, ...] = (),
     html: Path | None = None,
 ) -> None:
-    """Print cards: JSON, or a table of the measures and one of the expectations; with ``html``, draw them as well."""
+    """Print cards: JSON, or a table of the measures and one of the expectations; with ``html``, draw them as well.
+
+    A study with a criterion also says which protections conflict; its JSON has ``cards`` and ``conflicts``.
+    """
     from stealproof.reports.tables import cards_table, expectations_table, tally
 
+    conflicts: dict[str, Any] | None = None
+    if study.criterion is not None:
+        from stealproof.studies.conflicts import conflict_report
+
+        conflicts = conflict_report(study, cards)
     if html is not None and cards:
         from stealproof.files import write_atomic
-        from stealproof.reports.matrix_page import matrix_page
 
-        write_atomic(html, matrix_page(study, cards).encode())
+        write_atomic(html, _page(study, cards, conflicts).encode())
         say(f"wrote {html}")
     if as_json:
-        print_json(cards)
+        print_json(cards if conflicts is None else {"cards": cards, "conflicts": conflicts})
         return
     if not cards:
         click.echo(f"{study.name}: nothing is stored yet; run: stealproof study run {study.name}")
@@ -184,5 +194,19 @@ def show(
         from stealproof.reports.matrix_text import matrix_text
 
         click.echo(matrix_text(make_matrix(cards, study.table)))
+    if conflicts is not None:
+        from stealproof.reports.conflicts_text import conflicts_text
+
+        click.echo(f"\n{conflicts_text(conflicts)}")
     if study.expectations:
         click.echo(f"\n{expectations_table(cards)}\n\nexpectations: {tally(cards)}")
+
+
+def _page(study: Study, cards: list[dict[str, Any]], conflicts: dict[str, Any] | None) -> str:
+    if conflicts is not None:
+        from stealproof.reports.conflicts_page import conflicts_page
+
+        return conflicts_page(conflicts)
+    from stealproof.reports.matrix_page import matrix_page
+
+    return matrix_page(study, cards)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +20,14 @@ from stealproof.cli._options import (
     say,
     seed_option,
 )
+from stealproof.cli._protections import make_protection, split_protections
 
 if TYPE_CHECKING:
     from stealproof.measures.estimate import Estimate
+    from stealproof.roles.training_defense import TrainingDefense
     from stealproof.training.recipe import Recipe
+
+DEFENSES = ("training_defense",)
 
 
 @click.command("train")
@@ -48,6 +54,13 @@ if TYPE_CHECKING:
     text="A field of the training recipe, for example batch=512.  [default: measured for this model]",
 )
 @click.option("--epochs", type=float, help="Short for -r epochs=...")
+@click.option(
+    "--with",
+    "defenses",
+    default="",
+    metavar="A,B,...",
+    help="Training defenses, as in 'dp_sgd(epsilon=3),outlier_removal'; `stealproof list training_defense` has them.",
+)
 @seed_option
 @click.option("--force", is_flag=True, help="Overwrite a model that is there, and forget its unfinished run.")
 @json_option
@@ -59,14 +72,19 @@ def command(
     data_pairs: tuple[str, ...],
     recipe_pairs: tuple[str, ...],
     epochs: float | None,
+    defenses: str,
     seed: int,
     force: bool,
     as_json: bool,
 ) -> None:
-    """Train the family MODEL on the owner's part of DATA; after Ctrl-C, the same command goes on."""
+    """Train the family MODEL on the owner's part of DATA; after Ctrl-C, the same command goes on.
+
+    The card lists the defenses of --with and, for differential privacy, what was spent of it.
+    """
     from stealproof import catalog
 
     family = catalog.make(model, "model", **parse_parameters(parameters))
+    protections = tuple(make_protection(text, DEFENSES) for text in split_protections(defenses)) if defenses else ()
     check_target(out, force=force)
     from stealproof.inputs.data import open_data
     from stealproof.inputs.model import save_model
@@ -81,11 +99,14 @@ def command(
         trained = train(
             family,
             data,
-            recipe=recipe_for(family, len(data.train), changes),
+            recipe=recipe_for(family, len(data.train), changes, protections),
+            protections=protections,
             seed=seed,
             progress=progress,
             checkpoint=checkpoint,
         )
+    described = [with_spent(protection) for protection in protections]
+    trained = dataclasses.replace(trained, card={**trained.card, "protections": described})
     accuracy = trained.accuracy(data.test) if "test" in data.parts else None
     save_model(trained, out, accuracy=accuracy)
     say(f"saved {out} and {out.with_suffix('.json')}")
@@ -94,6 +115,7 @@ def command(
         "data": dict(data.description),
         "rows": len(data.train),
         "recipe": trained.card["recipe"],
+        "protections": described,
         "seed": seed,
         "accuracy": None if accuracy is None else accuracy.as_dict(),
         "path": str(out),
@@ -102,6 +124,8 @@ def command(
         print_json(report)
     else:
         click.echo(f"{family.name()} on {len(data.train):,} rows of {data.name}: {_in_words(accuracy)}")
+        for one in described:
+            click.echo(f"with {one['name']}{_spent_in_words(one.get('spent'))}")
 
 
 def check_target(out: Path, *, force: bool) -> None:
@@ -117,7 +141,18 @@ def check_target(out: Path, *, force: bool) -> None:
             raise InputError(f"{path} is already there; choose another --out, or overwrite it with --force")
 
 
-def recipe_for(family: Any, rows: int, changes: dict[str, Any]) -> Recipe | None:
+def with_spent(protection: Any) -> dict[str, Any]:
+    """What a card says of a protection: name, parameters and, of a private one, what its training has spent."""
+    from stealproof.studies.results import plain
+
+    described: dict[str, Any] = plain(protection.describe())
+    spent = getattr(protection, "spent", None)
+    return {**described, "spent": plain({"delta": protection.delta, **spent})} if spent else described
+
+
+def recipe_for(
+    family: Any, rows: int, changes: dict[str, Any], protections: Sequence[TrainingDefense] = ()
+) -> Recipe | None:
     """The measured recipe of this family with some fields changed; None when nothing is changed."""
     if not changes:
         return None
@@ -128,7 +163,14 @@ def recipe_for(family: Any, rows: int, changes: dict[str, Any]) -> Recipe | None
 
     if not isinstance(family, NetworkFamily):
         raise InputError(f"{family.name()} is a scikit-learn estimator and takes no recipe; drop {', '.join(changes)}")
-    return adapted(suited_recipe(family, rows), changes)
+    return adapted(suited_recipe(family, rows, protections), changes)
+
+
+def _spent_in_words(spent: Any) -> str:
+    """``: epsilon 2.99 at delta 1e-05``; empty where nothing was spent."""
+    if not isinstance(spent, Mapping):
+        return ""
+    return f": epsilon {spent['epsilon']:.3g} at delta {spent['delta']:g}"
 
 
 def _in_words(accuracy: Estimate | None) -> str:

@@ -61,7 +61,7 @@ def turn(run: TrainingRun, rows: int, *, per_hundred: float, passes: float, trig
     As many as ``per_hundred`` for 100 rows, or as it takes to show each ``passes`` times in the whole run, whichever is
     more. It depends on the step alone, so that a run that was interrupted goes on with the same ones.
     """
-    rate = max(rows * per_hundred / 100, passes * triggers / run.steps)
+    rate = max((run.expected or rows) * per_hundred / 100, passes * triggers / run.steps)
     return torch.arange(int(run.step * rate), int((run.step + 1) * rate)) % triggers
 
 
@@ -93,6 +93,14 @@ def check_amounts(triggers: int, **amounts: float) -> None:
         # NaN is neither.
         if not 0 <= amount < math.inf:
             raise InputError(f"{name} must be finite and at least 0, got {amount}")
+
+
+def check_outnumbered(triggers: int, rows: int) -> None:
+    """Refuse a trigger set that is larger than the data: such a network learns the triggers and little else."""
+    if triggers > rows:
+        raise InputError(
+            f"the watermark has {triggers} triggers, more than the {rows} rows to train on; ask for at most {rows}"
+        )
 
 
 def secret_labels(trial: Trial, name: str = "labels") -> NDArray[np.int64]:

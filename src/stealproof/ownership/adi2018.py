@@ -12,7 +12,16 @@ from stealproof.errors import InputError
 from stealproof.measures.binomial import critical_matches, matches_p_value, trials_needed
 from stealproof.oracle import Domain
 from stealproof.ownership._trigger_images import abstract_images, folder_images, noise
-from stealproof.ownership._trigger_sets import check_amounts, distinct, join, legal, legal_range, secret_labels, turn
+from stealproof.ownership._trigger_sets import (
+    check_amounts,
+    check_outnumbered,
+    distinct,
+    join,
+    legal,
+    legal_range,
+    secret_labels,
+    turn,
+)
 from stealproof.roles.dataset import Part
 from stealproof.roles.ownership import Examination, Trial, Watermark
 from stealproof.roles.training_defense import TrainingDefense, TrainingRun
@@ -58,6 +67,7 @@ class Adi2018(Watermark, TrainingDefense):
     def prepare(self, data: Part, run: TrainingRun) -> Part:
         """Make the trigger set."""
         check_amounts(self.triggers, per_hundred=self.per_hundred, passes=self.passes)
+        check_outnumbered(self.triggers, len(data))
         low, high = legal_range(run.domain, data.x)
         inputs = legal(self._inputs(dataclasses.replace(run.domain, low=low, high=high), run.generator), low, high)
         inputs = inputs[distinct(inputs, self.triggers, what="trigger inputs")]

@@ -79,11 +79,14 @@ class DerivedTriggers(Watermark, TrainingDefense, Guard):
         """Derive the triggers; the natural ones leave the data, so that only their derived labels are learned."""
         import torch
 
+        from stealproof.ownership._trigger_sets import check_outnumbered
+
         self._check_parameters()
         drawn = torch.randint(0, 256, (64,), generator=run.generator, dtype=torch.uint8).numpy().tobytes()
         drawn_secrets = self._secrets(drawn)
         self.book.clear()
         if self.kind == "noise":
+            check_outnumbered(self.triggers, len(data))
             self.book.update(noise_book(drawn_secrets, self.triggers, run.domain, run.classes))
             return data
         book, left = pool_book(drawn_secrets, self.triggers, data.x.detach().cpu().numpy(), run.classes)
@@ -96,7 +99,7 @@ class DerivedTriggers(Watermark, TrainingDefense, Guard):
         from torch.nn import functional
 
         n = len(self.book["labels"])
-        share = round(len(batch) * self.per_batch / (1 - self.per_batch))
+        share = round((run.expected or len(batch)) * self.per_batch / (1 - self.per_batch))
         count = min(n, max(1, share, -(-self.repeats * n // max(run.steps, 1))))
         rows = (run.step * count + np.arange(count)) % n
         x = torch.from_numpy(self.book["inputs"][rows]).to(device=batch.x.device, dtype=batch.x.dtype)

@@ -47,6 +47,14 @@ class TrainingRun:
     drawn: int = 0
     """Rows of the batch under way that were drawn from the training rows. They come first; what protections join to a
     batch stands behind them."""
+    expected: float = 0.0
+    """Rows that a batch is expected to have where chance decides which join it (``poisson``), else 0. How many rows a
+    protection joins must follow from this where it is given: one training row more or less changes a batch's length,
+    and must not change what is joined."""
+    label_smoothing: float = 0.0
+    """That of the recipe, for a hook that computes the loss itself."""
+    bfloat16: bool = False
+    """Whether layers compute in bfloat16 (autocast) in this run; a forward pass of a hook is faster so, too."""
     memory: dict[str, torch.Tensor] = field(default_factory=dict)
     """What this protection must remember between steps; an interrupted run resumes with it."""
     stop: bool = False
@@ -68,6 +76,9 @@ class TrainingDefense(System):
     poisson: ClassVar[bool] = False
     """Whether each row must join each batch independently, as the accounting of a private run supposes; otherwise
     every pass deals all rows into batches."""
+    selects: ClassVar[str] = ""
+    """What it decides by looking at training rows past the gradients, in words ("drops rows by ..."); the accounting of
+    a private run doesn't cover that, so the two are refused together. Empty when there is nothing."""
 
     def suited(self, recipe: Any, rows: int) -> Any:
         """The ``Recipe``, changed where training on ``rows`` rows with this defense needs it.
@@ -122,4 +133,15 @@ def check_composition(protections: Sequence[Any]) -> None:
             if hook in one.exclusive and others:
                 raise IncompatibleDefenses(
                     f"{one.name()} and {others[0].name()} can't share the {hook} stage of one training run; drop one"
+                )
+    for one in protections:
+        for other in protections:
+            if Hook.PENALTY in one.hooks() and Hook.PRIVATIZE in other.hooks():
+                raise IncompatibleDefenses(
+                    f"{one.name()} adds to the loss of a batch, but {other.name()} takes the gradients of single rows;"
+                    " drop one"
+                )
+            if one.selects and Hook.PRIVATIZE in other.hooks():
+                raise IncompatibleDefenses(
+                    f"{one.name()} {one.selects}, which the privacy of {other.name()} does not cover; drop one"
                 )

@@ -72,7 +72,8 @@ class Card:
     """Mean over the seeds with Student's t interval; of a single seed its own estimate. What is yes or no in each seed
     is a proportion with its exact interval."""
     by_seed: Mapping[str, tuple[float, ...]]
-    """Every seed's value, in the order of ``seeds``, of the measure whose spread the study's table shows."""
+    """Every seed's value, in the order of ``seeds``, of the measure whose spread the study's table shows and of those
+    that its criterion judges."""
     cpu_seconds: float
     """Processor time of all cells together."""
     findings: tuple[Finding, ...]
@@ -138,10 +139,13 @@ def _card(study: Study, name: str, arguments: Arguments, by_combination: Sequenc
 
 
 def _by_seed(study: Study, results: Sequence[Result]) -> dict[str, tuple[float, ...]]:
-    spread = "" if study.table is None else study.table.spread
-    if not spread or any(spread not in result.estimates for result in results):
-        return {}
-    return {spread: tuple(result.estimates[spread].value for result in results)}
+    spread, criterion = "" if study.table is None else study.table.spread, study.criterion
+    return {
+        measure: tuple(result.estimates[measure].value for result in results)
+        for measure in results[0].estimates
+        if (measure == spread or (criterion is not None and criterion.limit(measure) is not None))
+        and all(measure in result.estimates for result in results)
+    }
 
 
 def over_seeds(estimates: Iterable[Estimate]) -> Estimate:

@@ -10,6 +10,7 @@ from typing import Any
 
 from stealproof import catalog
 from stealproof.errors import InputError, UnknownName
+from stealproof.interactions.limits import Criterion
 from stealproof.measures.estimate import Estimate
 from stealproof.roles.experiment import Experiment
 from stealproof.studies.table import Table
@@ -88,6 +89,8 @@ class Study:
     """The measures that tables show; empty for all."""
     table: Table | None = None
     """Set when rows and columns say more than a list of combinations."""
+    criterion: Criterion | None = None
+    """Set when combinations of protections are compared: how large a loss is a conflict."""
 
     def cells(self) -> tuple[Cell, ...]:
         """Every cell, all combinations of the first seed first, so that early results cover the whole study."""
@@ -123,6 +126,9 @@ class Study:
         if self.table is not None:
             with concerning("table"):
                 self._check_table(kind, self.table)
+        if self.criterion is not None:
+            with concerning("criterion"):
+                self._check_criterion(kind, self.criterion)
         for number, expectation in enumerate(self.expectations, start=1):
             with concerning(f"[[expect]] number {number}"):
                 self._check_expectation(kind, expectation)
@@ -141,6 +147,14 @@ class Study:
                     f"{', '.join(described(arguments))} stands where another combination does;"
                     " add what tells them apart to rows"
                 )
+
+    def _check_criterion(self, kind: type[Experiment], criterion: Criterion) -> None:
+        if "protections" not in {field.name for field in dataclasses.fields(kind)}:
+            raise InputError(f"{kind.name()} has no protections that could conflict; drop [criterion]")
+        for limit in criterion.limits:
+            if kind.measures and not any(limit.fits(measure) for measure in kind.measures):
+                ends = {measure.rpartition(".")[2] for measure in kind.measures}
+                raise UnknownName.among(f"measure of {kind.name()}", limit.measure, sorted({*kind.measures, *ends}))
 
     def _check_expectation(self, kind: type[Experiment], expectation: Expectation) -> None:
         _check_measure(kind, expectation.measure, "measure")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stealproof.errors import InputError, InvalidData, MissingData, UnknownName
+from stealproof.interactions.limits import Criterion
 from stealproof.studies.study import Arguments, Expectation, Study, concerning, merged
 from stealproof.studies.table import Table
 from stealproof.system import Source
@@ -19,6 +20,7 @@ TOP = {
     "seeds": (int, list),
     "show": list,
     "table": dict,
+    "criterion": dict,
     "paper": dict,
     "settings": dict,
     "axes": dict,
@@ -89,6 +91,7 @@ def _study(name: str, content: Mapping[str, Any]) -> Study:
         source=None if paper is None else Source(**paper),
         show=tuple(content.get("show", ())),
         table=None if "table" not in content else _table(content["table"]),
+        criterion=None if "criterion" not in content else _criterion(content["criterion"]),
     )
 
 
@@ -99,6 +102,11 @@ def _table(given: Mapping[str, Any]) -> Table:
         if not rows or not all(isinstance(row, str) for row in rows):
             raise InputError(f"rows must be a parameter or a list of parameters, got {given['rows']!r}")
         return Table(**{**given, "rows": tuple(rows)})
+
+
+def _criterion(given: Mapping[str, Any]) -> Criterion:
+    with concerning("[criterion]"):
+        return Criterion.from_table(given)
 
 
 def _combinations(content: Mapping[str, Any]) -> tuple[Arguments, ...]:

@@ -81,9 +81,12 @@ def fit(
     placement = place(model, recipe)
     model, data = placement.model(model), placement.data(data)
     optimizer = make_optimizer(model.parameters(), recipe)
-    batches = Batches(len(data), recipe, seed, poisson=any(protection.poisson for protection in protections))
+    poisson = any(protection.poisson for protection in protections)
+    batches = Batches(len(data), recipe, seed, poisson=poisson)
     for run in runs:
         run.rows, run.steps, run.epoch_steps = len(data), batches.steps, batches.per_epoch
+        run.expected = len(data) / batches.per_epoch if poisson else 0.0
+        run.bfloat16, run.label_smoothing = placement.bfloat16, recipe.label_smoothing
     report = reporter(progress)
     # Layers such as dropout know no other randomness than the global generator, so it is lent to them and given back.
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):

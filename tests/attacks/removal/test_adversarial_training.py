@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from stealproof.attacks.removal._adversarial import worst_nearby
 from stealproof.attacks.removal.adversarial_training import AdversarialTraining
+from stealproof.defenses.training._worst_nearby import worst_nearby
 from stealproof.errors import InputError
 from stealproof.models.strided_cnn import StridedCnn
 from stealproof.oracle import Domain

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
-from stealproof.attacks.removal._adversarial import WorstNearby, width_of
 from stealproof.attacks.removal._network import between
 from stealproof.attacks.removal._tune import constant_rate, tune
+from stealproof.defenses.training._worst_nearby import WorstNearby, width_of
 from stealproof.roles.removal import Removal, Washing
 from stealproof.system import Source
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import torch
 
-from stealproof.attacks.removal._adversarial import width_of
 from stealproof.attacks.removal._network import between, precision
 from stealproof.attacks.removal._trigger_search import Trigger, Unlearning, find_trigger, suspicious
 from stealproof.attacks.removal._tune import constant_rate, tune
+from stealproof.defenses.training._worst_nearby import width_of
 from stealproof.roles.removal import Removal, Washing
 from stealproof.system import Source
 
