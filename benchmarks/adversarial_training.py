@@ -1,11 +1,14 @@
 """Adversarial training: what robustness costs in accuracy and time, and what a single step loses against seven.
 
-    STEALPROOF_DATA=... python benchmarks/adversarial_training.py [--seeds 5] [--rows 10000] [--radius 0.1]
+    STEALPROOF_DATA=... python benchmarks/adversarial_training.py [--seeds 5] [--rows 10000] [--part curve|collapse]
 
 FashionMNIST, a small LeNet, ``--rows`` training rows drawn anew for each seed. Accuracy on ``--test`` test rows as they
 are, and after 50 steps of projected gradient descent (the risk ``evasion``, one restart). The recipe, the way in which
 the single step is taken and the numbers of epochs were chosen on rows of the training part that are not trained on.
 Everything is paired by seed: weights, rows and order of the batches are the same.
+
+1. curve: radius 0.1; plain, PGD with 7 steps, TRADES, and the single step with one and two times the epochs.
+2. collapse: radius 0.3, 8 epochs; the two variants of the single step, of which one overfits to it.
 """
 
 from __future__ import annotations
@@ -29,12 +32,15 @@ from stealproof.measures.intervals import mean_over_seeds
 from stealproof.measures.paired import paired_difference
 from stealproof.models.lenet import LeNet
 from stealproof.risks.evasion import Evasion
-from stealproof.roles.dataset import Part
+from stealproof.roles.dataset import Dataset, Part
 from stealproof.roles.training_defense import TrainingDefense
 from stealproof.training.fit import fit
+from stealproof.training.recipe import Recipe
 from stealproof.training.suited import suited_recipe
 
-PGD = "pgd_training"
+FAMILY = LeNet(width=16, hidden=64)
+PGD, FAST = "pgd_training", "fast_adversarial_training"
+Ways = dict[str, tuple[float, Sequence[TrainingDefense]]]
 Row = tuple[float, float, float]
 """Accuracy, robust accuracy, CPU-seconds of one training."""
 
@@ -45,7 +51,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--test", type=int, default=1000)
-    parser.add_argument("--radius", type=float, default=0.1)
+    parser.add_argument("--part", choices=("curve", "collapse"), action="append")
     arguments = parser.parse_args()
     try:
         data = FashionMnist().load()
@@ -54,45 +60,65 @@ def main() -> int:
         return 0
     one_thread()
     print(machine(), flush=True)
-    family, radius = LeNet(width=16, hidden=64), arguments.radius
-    plain = suited_recipe(family, arguments.rows)
-    risk = Evasion(radius=radius, steps=50, restarts=1, rows=arguments.test)
-    print(f"fashion_mnist, {arguments.rows} rows, {family.parameters()}, {plain}, radius {radius:g}")
-    found: dict[str, list[Row]] = {}
-    for seed in range(arguments.seeds):
-        part = some(data.train, arguments.rows, seed)
-        for name, (times, protections) in ways(radius).items():
-            recipe = replace(plain, epochs=times * plain.epochs)
-            train = partial(fit, family, part, classes=data.classes, domain=data.domain, recipe=recipe, seed=seed)
-            model, spent = cpu_seconds(partial(train, protections=protections))
-            estimates = risk.measure(model, data, seed=seed).estimates
-            row = (estimates["accuracy"].value, estimates["robust_accuracy"].value, spent)
-            found.setdefault(name, []).append(row)
-            print(f"  seed {seed}, {name}: accuracy {row[0]:.3f}, robust {row[1]:.3f}, {row[2]:.1f} CPU-s", flush=True)
-    report(found)
+    plain = suited_recipe(FAMILY, arguments.rows)
+    print(f"fashion_mnist, {arguments.rows} rows, {FAMILY.parameters()}, {plain}")
+    for part in arguments.part or ["curve", "collapse"]:
+        radius = {"curve": 0.1, "collapse": 0.3}[part]
+        risk = Evasion(radius=radius, steps=50, restarts=1, rows=arguments.test)
+        found: dict[str, list[Row]] = {}
+        for seed in range(arguments.seeds):
+            rows = some(data.train, arguments.rows, seed)
+            for name, (epochs, protections) in (curve if part == "curve" else collapse)(radius, plain.epochs).items():
+                row = measured(data, rows, replace(plain, epochs=epochs), protections, risk, seed)
+                found.setdefault(name, []).append(row)
+                print(f"  seed {seed}, {name}: {row[0]:.3f}, robust {row[1]:.3f}, {row[2]:.1f} CPU-s", flush=True)
+        print(f"{part}: radius {radius:g}")
+        report(found)
     return 0
 
 
-def ways(radius: float) -> dict[str, tuple[float, Sequence[TrainingDefense]]]:
-    """How many times the suited epochs, and which protections."""
+def measured(
+    data: Dataset, rows: Part, recipe: Recipe, protections: Sequence[TrainingDefense], risk: Evasion, seed: int
+) -> Row:
+    """Train one network, and attack it."""
+    train = partial(fit, FAMILY, rows, classes=data.classes, domain=data.domain, recipe=recipe, seed=seed)
+    model, spent = cpu_seconds(partial(train, protections=protections))
+    estimates = risk.measure(model, data, seed=seed).estimates
+    return estimates["accuracy"].value, estimates["robust_accuracy"].value, spent
+
+
+def curve(radius: float, epochs: float) -> Ways:
+    """How many epochs, and which protections."""
+    fast = FastAdversarialTraining(radius=radius)
     return {
-        "plain": (1, []),
-        PGD: (1, [PgdTraining(radius=radius)]),
-        "trades": (1, [Trades(radius=radius)]),
-        "fast_adversarial_training": (1, [FastAdversarialTraining(radius=radius)]),
-        "fast_adversarial_training, twice the epochs": (2, [FastAdversarialTraining(radius=radius)]),
+        "plain": (epochs, []),
+        PGD: (epochs, [PgdTraining(radius=radius)]),
+        "trades": (epochs, [Trades(radius=radius)]),
+        FAST: (epochs, [fast]),
+        f"{FAST}, twice the epochs": (2 * epochs, [fast]),
+    }
+
+
+def collapse(radius: float, epochs: float) -> Ways:
+    """Where a single step goes wrong."""
+    del epochs
+    return {
+        f"{FAST}, n-fgsm": (8, [FastAdversarialTraining(radius=radius)]),
+        f"{FAST}, rs-fgsm": (8, [FastAdversarialTraining(radius=radius, variant="rs-fgsm")]),
     }
 
 
 def report(found: dict[str, list[Row]]) -> None:
     """Means over seeds, and differences from PGD training, paired by seed."""
-    slow = found[PGD]
+    slow = found.get(PGD, [])
     for name, rows in found.items():
         accuracy, robust, spent = zip(*rows, strict=True)
         line = f"{name}: accuracy {shown(mean_over_seeds(accuracy), 3)}, robust {shown(mean_over_seeds(robust), 3)}"
-        line += f", {shown(mean_over_seeds(spent), 1)} CPU-s, {shown(ratio(spent, column(found['plain'], 2)), 1)}"
-        print(line + " times plain training")
-        if name != PGD and len(rows) > 1:
+        line += f", {shown(mean_over_seeds(spent), 1)} CPU-s"
+        if "plain" in found:
+            line += f", {shown(ratio(spent, column(found['plain'], 2)), 1)} times plain training"
+        print(line)
+        if slow and name != PGD:
             more = [shown(paired_difference(column(rows, c), column(slow, c)).difference, 3) for c in (0, 1)]
             share = shown(ratio(spent, column(slow, 2)), 3)
             print(f"  against {PGD}: accuracy {more[0]}, robust {more[1]}, {share} of its time")

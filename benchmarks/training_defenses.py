@@ -2,8 +2,8 @@
 
     STEALPROOF_DATA=... python benchmarks/training_defenses.py [--seeds 5] [--rows 5000] [--part PART] [--data DATA]
 
-digits (scikit-learn) and ``--rows`` training rows of FashionMNIST, drawn anew for each seed; accuracy on the test rows.
-Everything is paired by seed with a network that has no defense and the same recipe.
+Perceptrons on digits (scikit-learn) and on ``--rows`` training rows of FashionMNIST, drawn anew for each seed; accuracy on
+the test rows. Everything is paired by seed with a network that has no defense and the same recipe.
 
 1. outliers: one label in five is wrong. How well each score finds those rows, and accuracy when a fifth or a tenth of
    the rows is dropped.
@@ -40,7 +40,7 @@ from stealproof.ownership.radioactive_data import RadioactiveData
 from stealproof.roles.dataset import Dataset, Part
 from stealproof.training.fit import fit, protection_runs
 from stealproof.training.recipe import Recipe
-from stealproof.training.suited import suited_network, suited_recipe
+from stealproof.training.suited import suited_recipe
 
 WRONG = 0.2
 """Share of the labels that are made wrong."""
@@ -88,7 +88,7 @@ def main() -> int:
 
 def outliers(data: Dataset, rows: int, count: int) -> None:
     """Wrong labels: how well they are found, and what it brings to drop them."""
-    family = suited_network(data.domain.shape, data.classes)
+    family = Mlp()
     recipe = suited_recipe(family, rows)
     plain: list[float] = []
     areas: dict[str, list[float]] = {}

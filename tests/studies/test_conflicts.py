@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -88,11 +89,22 @@ def test_later_pairs_of_the_same_systems_are_attempts_to_rescue_the_first() -> N
     assert "attempts to rescue" in conflicts_page(report)
 
 
+def test_longer_training_is_an_attempt_in_a_panel_of_its_own() -> None:
+    study = study_of(*SETS)
+    longer = tuple({**arguments, "recipe": {"epochs": 30}} for arguments in study.combinations)
+    study = dataclasses.replace(study, combinations=study.combinations + longer)
+    report = conflict_report(study, cards_of(study, {(ROBUST,): 0.7, (ROBUST, MARK): 0.5}))
+    assert [panel["data"] for panel in report["panels"]] == ["digits", "digits, attempts to rescue, epochs=30"]
+    (asked,), (tried,) = (panel["interactions"] for panel in report["panels"])
+    assert asked["sentence"].endswith("No way out was found; tried: epochs=30 (conflict).")
+    assert tried["cards"]["together"]["arguments"]["recipe"] == {"epochs": 30}
+
+
 def test_settings_are_kept_apart_and_only_shared_seeds_compared() -> None:
     study = study_of(*SETS, data=("digits", "iris"))
     cards = cards_of(study, {(ROBUST,): 0.7, (ROBUST, MARK): 0.7}, drop=[((ROBUST,), 3)])
     judged, unjudged = pairs(study, cards)
-    assert [pair.setting for pair in judged] == ["digits", "iris"]
+    assert [pair.data for pair in judged] == ["digits", "iris"]
     assert [pair.seeds for pair in judged] == [(0, 1, 2, 4), (0, 1, 2, 4)]
     assert not unjudged
 
@@ -113,3 +125,13 @@ def test_everybody_is_judged_by_what_he_is_for() -> None:
     assert own_measures("adi2018(triggers=5)", ["evasion"]) == ("adi2018.effect", "adi2018.detected")
     assert own_measures(ROBUST, ["membership_inference", EVASION]) == ("evasion.robust_accuracy",)
     assert own_measures(ROBUST, []) == ()
+
+
+def test_no_share_is_taken_of_a_signal_that_is_not_there_alone() -> None:
+    study = study_of(*SETS)
+    cards = cards_of(study, {(ROBUST,): 0.7, (ROBUST, MARK): 0.7})
+    for card in cards:
+        if card["arguments"]["protections"] == [MARK]:
+            card["measures"]["adi2018.effect"]["value"] = -0.01
+    (found,) = interactions(study, cards)
+    assert "adi2018.effect" not in {outcome.measure for outcome in found.outcomes}

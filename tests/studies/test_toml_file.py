@@ -187,7 +187,11 @@ def test_reads_a_criterion(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("accuracy = 0.05", "accuracy = -1", "[criterion]: the limit of accuracy must be a tolerated drop of at least 0"),
+        (
+            "accuracy = 0.05",
+            "accuracy = -1",
+            "[criterion]: the limit of accuracy must be a tolerated drop of at least 0",
+        ),
         ("effect =", "effekt =", "criterion: no measure of deployment is named 'effekt'; did you mean 'effect'?"),
         ("relative = true", "relativ = true", "did you mean 'relative'?"),
         ('"evasion.', '"evasoin.', "criterion: no measure of deployment is named 'evasoin.robust_accuracy'"),

@@ -128,7 +128,8 @@ class UnauthorizedOwnership(Risk):
                 f"{self.scheme} has no null distribution, so level {self.level:g} takes"
                 f" {controls_needed(self.level)} control networks, got controls={self.controls}; raise one of the two"
             )
-        return {"ipguard": Ipguard, "zest": Zest, "conferrable": Conferrable}[self.scheme]()
+        chosen: dict[str, Fingerprint] = {"ipguard": Ipguard(), "zest": Zest(), "conferrable": Conferrable()}
+        return chosen[self.scheme]
 
     def _opened(self, model: Any) -> torch.nn.Module:
         network = model.model if isinstance(model, Trained) else model

@@ -136,7 +136,7 @@ def check_composition(protections: Sequence[Any]) -> None:
                 )
     for one in protections:
         for other in protections:
-            if Hook.PENALTY in one.hooks() and Hook.PRIVATIZE in other.hooks():
+            if one is not other and Hook.PENALTY in one.hooks() and Hook.PRIVATIZE in other.hooks():
                 raise IncompatibleDefenses(
                     f"{one.name()} adds to the loss of a batch, but {other.name()} takes the gradients of single rows;"
                     " drop one"

@@ -1,7 +1,8 @@
 """Which protections of a study get along: its cards, pair by pair, against its criterion.
 
 A pair is a combination of exactly two protections, both of which also stand alone in the same setting. The first pair
-of two systems is the one in question; later ones, which differ in parameters only, are attempts to rescue it.
+of two systems on some data is the one in question; later ones, which differ in parameters or in another setting (longer
+training), are attempts to rescue it.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from stealproof.roles.risk import Risk
 from stealproof.roles.training_defense import TrainingDefense
 from stealproof.studies.cards import distinguished
 from stealproof.studies.results import plain
-from stealproof.studies.study import Study
+from stealproof.studies.study import Study, described
 
 Json = Mapping[str, Any]
+Place = tuple[dict[str, Any], tuple[str, ...]]
+"""Setting and protections of a combination."""
 OF_A_SCHEME = ("effect", "detected")
 """Estimates of an ownership scheme that a criterion judges."""
 RESCUES = "attempts to rescue"
@@ -34,15 +37,18 @@ RESCUES = "attempts to rescue"
 class Pair:
     """Two protections in one setting."""
 
-    setting: str
-    """What tells this setting from the study's others, for instance the data set."""
+    data: str
+    setting: Mapping[str, Any]
+    """The other arguments of all three combinations."""
     interaction: Interaction
     seeds: tuple[int, ...]
     """Those that all three combinations finished."""
     cards: Mapping[str, Json]
     """``one``, ``other`` and ``together``."""
     rescue: bool
-    """Whether an earlier pair of the same systems exists, so that this one tries other parameters."""
+    """Whether an earlier pair of the same systems on the same data exists, so that this one tries something else."""
+    tries: str = ""
+    """What a rescue does otherwise, in the words of the study."""
 
     @property
     def systems(self) -> frozenset[str]:
@@ -54,7 +60,7 @@ class Pair:
 class Unjudged:
     """A pair that the cards don't tell enough about."""
 
-    setting: str
+    data: str
     one: str
     other: str
     why: str
@@ -81,15 +87,13 @@ def pairs(study: Study, cards: Sequence[Json]) -> tuple[list[Pair], list[Unjudge
     names = _names([setting for setting, _ in ordered])
     judged: list[Pair] = []
     unjudged: list[Unjudged] = []
-    seen: set[tuple[str, frozenset[str]]] = set()
+    first: dict[tuple[str, frozenset[str]], Place] = {}
     for setting, having in ordered:
         if len(having) != 2:
             continue
         one, other = having
-        place = _key(setting)
-        systems = place, frozenset(map(_name, having))
-        rescue = systems in seen
-        seen.add(systems)
+        place, data = _key(setting), names[_key(setting)]
+        question = first.setdefault((data, frozenset(map(_name, having))), (setting, having))
         try:
             trio = {
                 "one": _card(found, place, (one,)),
@@ -98,36 +102,48 @@ def pairs(study: Study, cards: Sequence[Json]) -> tuple[list[Pair], list[Unjudge
             }
             verdict, seeds = _judged(one, other, trio, tuple(setting.get("risks", ())), criterion)
         except InputError as error:
-            unjudged.append(Unjudged(setting=names[place], one=one, other=other, why=str(error)))
+            unjudged.append(Unjudged(data=data, one=one, other=other, why=str(error)))
         else:
-            judged.append(Pair(setting=names[place], interaction=verdict, seeds=seeds, cards=trio, rescue=rescue))
+            judged.append(
+                Pair(
+                    data=data,
+                    setting=setting,
+                    interaction=verdict,
+                    seeds=seeds,
+                    cards=trio,
+                    rescue=question != (setting, having),
+                    tries=_difference(question, (setting, having)),
+                )
+            )
     return judged, unjudged
 
 
 def conflict_report(study: Study, cards: Sequence[Json]) -> dict[str, Any]:
     """Everything that was found, in the JSON types that ``stealproof.reports.conflicts_page`` draws.
 
-    One panel for each setting, with its attempts at rescue in a panel of their own behind it.
+    One panel for each data set, with the attempts at rescue in panels of their own behind it.
     """
     judged, unjudged = pairs(study, cards)
     criterion = study.criterion or DEFAULT_CRITERION
     panels = []
-    settings = dict.fromkeys([pair.setting for pair in judged] + [pair.setting for pair in unjudged])
-    for setting in settings:
-        mine = [pair for pair in judged if pair.setting == setting]
-        failed = [
-            {"name": f"{pair.one} with {pair.other}", "why": pair.why} for pair in unjudged if pair.setting == setting
-        ]
+    names = dict.fromkeys([pair.data for pair in judged] + [pair.data for pair in unjudged])
+    for data in names:
+        mine = [pair for pair in judged if pair.data == data]
+        failed = [{"name": f"{pair.one} with {pair.other}", "why": pair.why} for pair in unjudged if pair.data == data]
         tried = [pair for pair in mine if pair.rescue]
-        panels.append(_panel(study, setting, [pair for pair in mine if not pair.rescue], tried, failed))
-        if tried:
-            panels.append(_panel(study, f"{setting}, {RESCUES}", tried, [], []))
+        asked = [pair for pair in mine if not pair.rescue]
+        panels.append(_panel(study, data, asked, tried, failed))
+        # The same two may be tried in several settings, each of which is a table of its own.
+        for setting in dict.fromkeys(_key(pair.setting) for pair in tried):
+            here = [pair for pair in tried if _key(pair.setting) == setting]
+            changed = _changed(asked[0].setting, here[0].setting) if asked else []
+            panels.append(_panel(study, ", ".join([data, RESCUES, *changed]), here, [], []))
     versions = cards[0]["versions"] if cards else {}
     revisions = sorted({card["revision"] for card in cards if card["revision"]})
     lines = [
-        {"data": setting, **line.as_dict()}
-        for setting in settings
-        for line in sensitivity(p.interaction for p in judged if p.setting == setting and not p.rescue)
+        {"data": data, **line.as_dict()}
+        for data in names
+        for line in sensitivity(pair.interaction for pair in judged if pair.data == data and not pair.rescue)
     ]
     return {
         "title": study.title,
@@ -163,10 +179,10 @@ def own_measures(protection: str, risks: Sequence[str]) -> tuple[str, ...]:
 
 
 def _panel(
-    study: Study, setting: str, shown: Sequence[Pair], tried: Sequence[Pair], failed: Sequence[Json]
+    study: Study, title: str, shown: Sequence[Pair], tried: Sequence[Pair], failed: Sequence[Json]
 ) -> dict[str, Any]:
     return {
-        "data": setting,
+        "data": title,
         "seeds": list(study.seeds),
         "interactions": [
             _entry(study, pair, [other for other in tried if other.systems == pair.systems]) for pair in shown
@@ -181,7 +197,7 @@ def _entry(study: Study, pair: Pair, tried: Sequence[Pair]) -> dict[str, Any]:
     guess = conjecture(_name(one), _name(other))
     return {
         **pair.interaction.as_dict(),
-        "sentence": sentence(pair.interaction, [(_difference(pair, rescue), rescue.interaction) for rescue in tried]),
+        "sentence": sentence(pair.interaction, [(rescue.tries, rescue.interaction) for rescue in tried]),
         "seeds": list(pair.seeds),
         "cards": dict(pair.cards),
         "command": f"stealproof reproduce {study.name}",
@@ -189,11 +205,20 @@ def _entry(study: Study, pair: Pair, tried: Sequence[Pair]) -> dict[str, Any]:
     }
 
 
-def _difference(pair: Pair, rescue: Pair) -> str:
-    """What a rescue does otherwise: the protections that are written differently."""
-    before = {pair.interaction.one, pair.interaction.other}
-    after = (rescue.interaction.one, rescue.interaction.other)
-    return " with ".join(protection for protection in after if protection not in before)
+def _difference(question: Place, attempt: Place) -> str:
+    """What an attempt does otherwise: the protections that are written differently, and the setting."""
+    protections = [protection for protection in attempt[1] if protection not in question[1]]
+    return " with ".join([*protections, *_changed(question[0], attempt[0])])
+
+
+def _changed(before: Json, after: Json) -> list[str]:
+    """What is described differently, without the tables around it: ``epochs=30``."""
+    old = described(before)
+    return [
+        part.rpartition(".")[2] if "." in part.partition("=")[0] else part
+        for part in described(after)
+        if part not in old
+    ]
 
 
 def _judged(
@@ -206,7 +231,7 @@ def _judged(
         name: {
             measure: _values(trio[side], measure, seeds)
             for measure in (ACCURACY, *own_measures(name, risks))
-            if criterion.limit(measure) is not None
+            if _judgeable(trio[side], measure, criterion)
         }
         for name, side in ((one, "one"), (other, "other"))
     }
@@ -214,6 +239,12 @@ def _judged(
         measure: _values(trio["together"], measure, seeds) for measure in {m for own in alone.values() for m in own}
     }
     return interaction(one, other, alone=alone, together=together, criterion=criterion), seeds
+
+
+def _judgeable(card: Json, measure: str, criterion: Criterion) -> bool:
+    """Whether there is a limit; of a signal that is not even there alone no share can be lost, the proof decides."""
+    limit = criterion.limit(measure)
+    return limit is not None and not (limit.relative and card["measures"].get(measure, {}).get("value", 1.0) <= 0)
 
 
 def _values(card: Json, measure: str, seeds: Sequence[int]) -> list[float]:
@@ -244,12 +275,14 @@ def _key(setting: Json) -> str:
 
 
 def _names(settings: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """What each setting is called: its data set, or what tells it from others of the same data set."""
-    distinct = {_key(setting): setting for setting in settings}
-    data = [str(setting.get("data", "")) for setting in distinct.values()]
-    if len(set(data)) < len(data):
-        data = distinguished(list(distinct.values()))
-    return dict(zip(distinct, data, strict=True))
+    """The data set of each setting; with its parameters where the same one stands with several."""
+    data = {_key(s): {"data": s.get("data", ""), "data_parameters": s.get("data_parameters", {})} for s in settings}
+    distinct = {_key(one): one for one in data.values()}
+    names = [str(one["data"]) for one in distinct.values()]
+    if len(set(names)) < len(names):
+        names = distinguished(list(distinct.values()))
+    by_data = dict(zip(distinct, names, strict=True))
+    return {key: by_data[_key(one)] for key, one in data.items()}
 
 
 def _name(protection: str) -> str:

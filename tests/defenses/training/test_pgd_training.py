@@ -86,15 +86,16 @@ SEEN: list[torch.Tensor] = []
 @pytest.mark.parametrize("scheme", ["adi2018", "derived_triggers"])
 @pytest.mark.parametrize("first", [True, False])
 def test_watermarks_are_learned_in_the_same_run_in_either_order(
-    defense: Any, scheme: str, first: bool, plain: float, digits: Dataset
+    defense: Any, scheme: str, first: bool, digits: Dataset
 ) -> None:
     # With a radius of 0.15 the two do conflict: about half of the triggers are learned.
     defense = replace(defense, radius=0.05)
     mark = Adi2018(triggers=20) if scheme == "adi2018" else DerivedTriggers(triggers=20)
     model = trained(digits, *((mark, defense) if first else (defense, mark)), Witness())
-    inputs, labels = (torch.from_numpy(mark.book[name]) for name in ("inputs", "labels"))
+    inputs, labels = (torch.from_numpy(mark.book[name].copy()) for name in ("inputs", "labels"))
     assert right(model, inputs, labels) > 0.6
-    assert robust(model, digits.test) > plain
+    # The mark costs robustness, too, so that the network to compare with has one.
+    assert robust(model, digits.test) > robust(trained(digits, mark), digits.test)
     triggers = {row.numpy().tobytes() for row in inputs.float()}
     assert len(SEEN[1]) > 0
     assert all(row.numpy().tobytes() in triggers for row in SEEN[1])

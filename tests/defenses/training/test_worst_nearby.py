@@ -60,27 +60,28 @@ ranges = st.tuples(st.floats(-1000, 1000, allow_nan=False), st.floats(0.01, 1000
     radius=st.floats(1e-3, 1.0),
     joined=st.sampled_from([0.0, 0.01, 0.5]),
     dtype=st.sampled_from([torch.float32, torch.float64]),
-    fast=st.booleans(),
+    kind=st.sampled_from(["pgd", "rs-fgsm", "n-fgsm"]),
     drawn=st.integers(0, 6),
 )
 def test_every_input_stays_legal_and_within_its_radius(
-    domain: Domain, radius: float, joined: float, dtype: torch.dtype, fast: bool, drawn: int
+    domain: Domain, radius: float, joined: float, dtype: torch.dtype, kind: Any, drawn: int
 ) -> None:
     batch = batch_of(domain, 6, dtype)
-    made = (
-        FastAdversarialTraining(radius=radius, joined_radius=joined)
-        if fast
-        else PgdTraining(radius=radius, joined_radius=joined, steps=2)
-    ).perturb(network(dtype), batch, run_of(domain, drawn))
+    defense: TrainingDefense = PgdTraining(radius=radius, joined_radius=joined, steps=2)
+    if kind != "pgd":
+        defense = FastAdversarialTraining(radius=radius, joined_radius=joined, variant=kind)
+    made = defense.perturb(network(dtype), batch, run_of(domain, drawn))
+    # Noise within two radii and a step of one, for a network that withstands one.
+    radii = 3 if kind == "n-fgsm" else 1
     width = domain.high - domain.low
     slack = RELATIVE[dtype] * 4 * max(abs(domain.low), abs(domain.high), width)
     assert made.x.dtype == dtype
     assert made.y is batch.y
     assert domain.low - slack <= float(made.x.min()) <= float(made.x.max()) <= domain.high + slack
     change = (made.x - batch.x).abs().flatten(1).amax(dim=1)
-    assert bool((change[:drawn] <= radius * width + slack).all())
+    assert bool((change[:drawn] <= radii * radius * width + slack).all())
     if joined:
-        assert bool((change[drawn:] <= joined * width + slack).all())
+        assert bool((change[drawn:] <= radii * joined * width + slack).all())
     else:
         assert torch.equal(made.x[drawn:], batch.x[drawn:])
 
@@ -111,14 +112,14 @@ def test_the_loss_rises_far_above_that_of_random_neighbours(
 def test_more_steps_find_worse_inputs(digits_victim: Trained, digits: Dataset) -> None:
     part = digits.test.take(slice(0, 200))
     losses = []
-    for defense in (FastAdversarialTraining(radius=0.1), PgdTraining(radius=0.1, steps=20)):
+    for defense in (FastAdversarialTraining(radius=0.1, variant="rs-fgsm"), PgdTraining(radius=0.1, steps=20)):
         made = defense.perturb(digits_victim.model, part, run_of(digits.domain, len(part)))
         with torch.no_grad():
             losses.append(float(functional.cross_entropy(digits_victim.model(made.x), part.y)))
     assert losses[1] > losses[0]
 
 
-@pytest.mark.parametrize("defense", [PgdTraining(), FastAdversarialTraining()])
+@pytest.mark.parametrize("defense", [PgdTraining(), FastAdversarialTraining(variant="rs-fgsm")])
 def test_what_was_joined_moves_only_within_its_own_radius(defense: Any, digits: Dataset) -> None:
     batch = digits.train.take(slice(0, 20))
     untouched = defense.perturb(network(), batch, run_of(digits.domain, 12))
@@ -229,6 +230,12 @@ def test_bad_parameters_are_named(defense: Any, fields: dict[str, float], messag
 def test_steps_are_counted(defense: TrainingDefense, digits: Dataset) -> None:
     with pytest.raises(InputError, match="must be from 1 to 1000, got"):
         defense.prepare(digits.train, run_of(digits.domain, 0))
+
+
+def test_the_single_step_is_taken_in_one_of_two_ways(digits: Dataset) -> None:
+    wrong: Any = "fgsm"
+    with pytest.raises(InputError, match="must be n-fgsm or rs-fgsm, got 'fgsm'"):
+        FastAdversarialTraining(variant=wrong).prepare(digits.train, run_of(digits.domain, 0))
 
 
 @pytest.mark.parametrize("beta", [-1.0, math.inf, math.nan])

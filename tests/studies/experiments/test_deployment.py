@@ -12,7 +12,13 @@ from stealproof.studies.experiments.deployment import Deployment
 from stealproof.studies.store import Store
 from stealproof.studies.workshop import Workshop
 
-SMALL = {"data": "digits", "family": "mlp", "family_parameters": {"width": 32}, "owner_rows": 400, "recipe": {"epochs": 60}}
+SMALL = {
+    "data": "digits",
+    "family": "mlp",
+    "family_parameters": {"width": 32},
+    "owner_rows": 400,
+    "recipe": {"epochs": 60},
+}
 MARK = "adi2018(triggers=20,passes=50)"
 INFERENCE = "dataset_inference(images=20,regressor_images=20,starts=2,walk_steps=20)"
 LOOK = "membership_inference(rows=50)"
@@ -129,3 +135,13 @@ def test_what_nobody_can_deploy_is_one_sentence(arguments: Any, kind: type[Excep
 def test_more_rows_than_there_are_are_refused(workshop: Workshop) -> None:
     with pytest.raises(InputError, match="owner_rows must be at most 899, the owner's rows of digits, got 5000"):
         owner(workshop, owner_rows=5000)
+
+
+def test_a_private_network_tells_what_it_spent_also_from_the_store(workshop: Workshop) -> None:
+    pytest.importorskip("opacus")
+    first = run(workshop, "dp_sgd(epsilon=8,accountant=rdp)", recipe={"epochs": 2})
+    assert 4 < value(first, "dp_sgd.epsilon") <= 8
+    again = run(Workshop(workshop.store), "dp_sgd(epsilon=8,accountant=rdp)", recipe={"epochs": 2})
+    assert again.estimates == first.estimates
+    assert "dp_sgd.epsilon" in Deployment.measures
+    assert "regularization.epsilon" not in Deployment.measures

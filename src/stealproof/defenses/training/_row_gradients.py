@@ -35,10 +35,12 @@ class RowGradients:
     def squares(self) -> torch.Tensor:
         """The squared norm ``(n,)`` of each row's gradient."""
         if isinstance(self._content, torch.Tensor):
-            return torch.linalg.vector_norm(self._content.flatten(1), dim=1).square()
+            norms: torch.Tensor = torch.linalg.vector_norm(self._content.flatten(1), dim=1)
+            return norms.square()
         left, right = self._content
         if left.shape[1] == 1:
-            return (torch.linalg.vector_norm(left, dim=(1, 2)) * torch.linalg.vector_norm(right, dim=(1, 2))).square()
+            norms = torch.linalg.vector_norm(left, dim=(1, 2)) * torch.linalg.vector_norm(right, dim=(1, 2))
+            return norms.square()
         # A sum of products that can't be negative, but for rounding.
         return torch.mul(left @ left.mT, right @ right.mT).sum(dim=(1, 2)).clamp(min=0)
 
@@ -64,7 +66,7 @@ def has_formula(layer: torch.nn.Module) -> bool:
 
 def layer_gradients(
     layer: torch.nn.Module, x: torch.Tensor, back: torch.Tensor
-) -> Iterator[tuple[torch.nn.Parameter, RowGradients]]:
+) -> Iterator[tuple[torch.Tensor, RowGradients]]:
     """Each trained weight of ``layer`` with its gradients.
 
     Args:
@@ -90,7 +92,7 @@ def layer_gradients(
 
 def _scales(
     layer: torch.nn.GroupNorm | torch.nn.LayerNorm, back: torch.Tensor, normal: torch.Tensor, over: tuple[int, ...]
-) -> Iterator[tuple[torch.nn.Parameter, RowGradients]]:
+) -> Iterator[tuple[torch.Tensor, RowGradients]]:
     """Gain and shift of a normalisation whose positions are the axes ``over``."""
     if layer.weight.requires_grad:
         product = back * normal
@@ -110,7 +112,7 @@ def _matrix(
 
 def _convolution(
     layer: torch.nn.Conv2d, x: torch.Tensor, back: torch.Tensor
-) -> Iterator[tuple[torch.nn.Parameter, RowGradients]]:
+) -> Iterator[tuple[torch.Tensor, RowGradients]]:
     n, outputs, height, width = back.shape
     # (n, pixels, outputs): no copy in channels-last layout.
     left = back.permute(0, 2, 3, 1).reshape(n, height * width, outputs)
