@@ -2,7 +2,7 @@
 
     STEALPROOF_DATA=... python benchmarks/training_defenses.py [--seeds 5] [--rows 5000] [--part PART] [--data DATA]
 
-Perceptrons on digits (scikit-learn) and on ``--rows`` training rows of FashionMNIST, drawn anew for each seed; accuracy on
+Perceptrons on digits (scikit-learn) and on ``--rows`` rows of FashionMNIST, drawn anew for each seed; accuracy on
 the test rows. Everything is paired by seed with a network that has no defense and the same recipe.
 
 1. outliers: one label in five is wrong. How well each score finds those rows, and accuracy when a fifth or a tenth of
