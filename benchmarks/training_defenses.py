@@ -1,6 +1,6 @@
 """Outlier removal, regularization and early stopping: does each do what it says?
 
-    STEALPROOF_DATA=... python benchmarks/training_defenses.py [--seeds 5] [--rows 5000] [--part PART] [--data DATA]
+    STEALPROOF_DATA=... python benchmarks/training_defenses.py [--seeds 5] [--rows 5000] [--part PART] [--data DATA] [--space SPACE]
 
 Perceptrons on digits (scikit-learn) and on ``--rows`` rows of FashionMNIST, drawn anew for each seed; accuracy on
 the test rows. Everything is paired by seed with a network that has no defense and the same recipe.
@@ -71,7 +71,9 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=5000)
     parser.add_argument("--data", choices=("digits", "fashion_mnist"), action="append")
     parser.add_argument("--part", choices=("outliers", "membership", "marks"), action="append")
+    parser.add_argument("--space", choices=("inputs", "network"), help="scores in this space only")
     arguments = parser.parse_args()
+    scores = [score for score in SCORES if arguments.space in (None, score.space)]
     one_thread()
     print(machine(), flush=True)
     for name in arguments.data or ["digits", "fashion_mnist"]:
@@ -82,11 +84,14 @@ def main() -> int:
             continue
         rows = min(arguments.rows, len(data.train))
         for part in arguments.part or ["outliers", "membership", "marks"]:
-            {"outliers": outliers, "membership": membership, "marks": marks}[part](data, rows, arguments.seeds)
+            if part == "membership":
+                membership(data, rows, arguments.seeds)
+            else:
+                {"outliers": outliers, "marks": marks}[part](data, rows, arguments.seeds, scores)
     return 0
 
 
-def outliers(data: Dataset, rows: int, count: int) -> None:
+def outliers(data: Dataset, rows: int, count: int, tried: Sequence[OutlierRemoval]) -> None:
     """Wrong labels: how well they are found, and what it brings to drop them."""
     family = Mlp()
     recipe = suited_recipe(family, rows)
@@ -100,7 +105,7 @@ def outliers(data: Dataset, rows: int, count: int) -> None:
         plain.append(accuracy(train(part), data.test))
         clean = accuracy(train(part.take(~wrong)), data.test)
         accuracies.setdefault("without the wrong ones", []).append(clean)
-        for defense in SCORES:
+        for defense in tried:
             name = f"{defense.method}, {defense.space}" if defense.method != "loss" else "loss"
             draw = seeds.generator(seed, "outliers")
             scores, cpu = cpu_seconds(partial(defense.scores, part, classes=data.classes, generator=draw))
@@ -149,7 +154,7 @@ def membership(data: Dataset, rows: int, count: int) -> None:
         print(f"  {name}: area {columns[0]}; accuracy {columns[1]}", flush=True)
 
 
-def marks(data: Dataset, rows: int, count: int) -> None:
+def marks(data: Dataset, rows: int, count: int, tried: Sequence[OutlierRemoval]) -> None:
     """Which share of radioactive rows each method drops, where it drops a tenth of all rows."""
     shares: dict[str, list[float]] = {}
     for seed in range(count):
@@ -157,7 +162,7 @@ def marks(data: Dataset, rows: int, count: int) -> None:
         scheme = RadioactiveData()
         marked = scheme.prepare(part, protection_runs([scheme], data.domain, data.classes, seed)[0])
         changed = (marked.x != part.x).flatten(1).any(dim=1)
-        for defense in SCORES:
+        for defense in tried:
             scores = defense.scores(marked, classes=data.classes, generator=seeds.generator(seed, "outliers"))
             dropped = scores.argsort(descending=True, stable=True)[: round(defense.share * rows)]
             share = float(changed[dropped].sum() / changed.sum())

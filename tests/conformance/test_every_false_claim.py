@@ -119,9 +119,10 @@ def test_frames_a_model_of_tables_in_double_precision(attack: str) -> None:
     recipe = Recipe(epochs=30, batch=16, precision="float64")
     own = fit_many(Mlp(width=8), iris.train, classes=iris.classes, seeds=[0, 1], recipe=recipe)
     (somebodys,) = fit_many(Mlp(width=8), iris.pool, classes=iris.classes, seeds=[9], recipe=recipe)
-    liar, scheme = liar_named(attack), scheme_named("derived_triggers")
+    # No more triggers than there are rows.
+    liar, scheme = liar_named(attack), catalog.make("derived_triggers", "ownership", triggers=50)
     if not liar.fits(scheme):
-        scheme = scheme_named("adi2018")
+        scheme = catalog.make("adi2018", "ownership", triggers=50)
     claim = liar.accuse(scheme, own, iris, target=somebodys)
     suspect = Trained(model=somebodys, domain=iris.domain, classes=iris.classes, card={})
     assert scheme.verify(claim, suspect.oracle()).queries > 0

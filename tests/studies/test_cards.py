@@ -149,6 +149,8 @@ def test_names_tell_combinations_apart() -> None:
     ambiguous = [{"p": {"x": 1}, "q": {"x": 5}}, {"p": {"x": 2}, "q": {"x": 5}}, {"p": {"x": 1}, "q": {"x": 6}}]
     assert distinguished(ambiguous) == ["p.x=1, q.x=5", "p.x=2, q.x=5", "p.x=1, q.x=6"]
     assert distinguished([]) == []
+    follows = [{"d": d, "r": ["x"] if d < 3 else ["y"], "p": [p]} for d in (1, 2, 3) for p in "ab"]
+    assert distinguished(follows)[:2] == ["d=1, p=['a']", "d=1, p=['b']"]
 
 
 def test_stored_cards_are_sorted_rounded_and_read_again(tosses: Tosses, tmp_path: Path) -> None:

@@ -60,7 +60,9 @@ def _parameters(node: ast.ClassDef) -> list[dict[str, str]]:
         if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
             continue
         annotation = ast.unparse(statement.annotation)
-        if annotation.startswith("ClassVar"):
+        keywords = statement.value.keywords if isinstance(statement.value, ast.Call) else []
+        results = any(word.arg == "init" and ast.unparse(word.value) == "False" for word in keywords)
+        if annotation.startswith("ClassVar") or results:
             continue
         help_text = ""
         if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str):

@@ -1,4 +1,4 @@
-"""LiRA, offline: is a model surer of a row than networks that never saw that row would be?"""
+"""LiRA, offline: how much surer a model is of a row than networks that never saw that row."""
 
 from __future__ import annotations
 

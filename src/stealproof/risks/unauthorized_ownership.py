@@ -1,4 +1,4 @@
-"""Unauthorized ownership: after a theft, does a fingerprint still name the owner, and does it spare an innocent?"""
+"""Unauthorized ownership: whether a fingerprint still names the owner after a theft, and spares an innocent."""
 
 from __future__ import annotations
 

@@ -188,8 +188,8 @@ def _bounded(a: Estimate, b: Estimate, n: int) -> Estimate:
 def distinguished(combinations: Sequence[Arguments]) -> list[str]:
     """For each combination the values in which it differs from some other, in few words; ``all`` when there is one.
 
-    Of several values that the same combinations have, the first one is named; keys lose the tables around them where
-    no other key ends alike.
+    Of several values that the same combinations have, the first one is named, and no list that follows from another
+    value; keys lose the tables around them where no other key ends alike.
     """
     parts = [described(arguments) for arguments in combinations]
     having: dict[str, list[int]] = {}
@@ -206,6 +206,9 @@ def distinguished(combinations: Sequence[Arguments]) -> list[str]:
             end = key.rpartition(".")[2]
             told.setdefault(tuple(having[part]), f"{end if ends[end] == 1 else key}={value}")
         told.pop(tuple(range(len(combinations))), None)
+        for places, part in list(told.items()):
+            if "=[" in part and any(set(other) < set(places) for other, short in told.items() if "=[" not in short):
+                del told[places]
         names.append(", ".join(told.values()) or "all")
     return names
 

@@ -207,6 +207,32 @@ class Tied(nn.Module):
         return self.outer(self.other(self.one(x).tanh()))  # type: ignore[no-any-return]
 
 
+class Aside(nn.Module):
+    """Calls one layer by keyword, one for nothing, and one without gradient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.named, self.vain, self.outer = nn.Linear(5, 5), nn.Linear(5, 5), nn.Linear(5, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.vain(x)
+        with torch.no_grad():
+            x = x + self.vain(x)
+        return self.outer(self.named(input=x).tanh())  # type: ignore[no-any-return]
+
+
+class Vain(nn.Module):
+    """Uses a layer for nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.vain, self.outer = nn.Linear(5, 5), nn.Linear(5, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.vain(x)
+        return self.outer(x)  # type: ignore[no-any-return]
+
+
 def frozen() -> nn.Module:
     model = nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 3))
     model[0].weight.requires_grad_(False)
@@ -226,6 +252,8 @@ def parametrized() -> nn.Module:
         (Own, False),
         (Behind, False),
         (Tied, False),
+        (Aside, False),
+        (Vain, False),
         (parametrized, False),
         (lambda: nn.Sequential(nn.Unflatten(1, (1, 5)), nn.Conv1d(1, 3, 5), nn.Flatten()), False),
     ],

@@ -85,8 +85,9 @@ class _Network:
         """Each row's gradient of every trained weight, in one form or another."""
         if self.by_layer:
             captured = _run(model, piece, label_smoothing, bfloat16=bfloat16)
-            if captured is not None:
-                return captured.gradients(model)
+            gradients = None if captured is None else captured.gradients(model)
+            if gradients is not None:
+                return gradients
         return _functional(model, piece, label_smoothing)
 
     @staticmethod
@@ -114,7 +115,10 @@ class _Network:
             losses.sum(), wanted, retain_graph=True, allow_unused=True
         )
         ones = torch.ones(len(rows), device=x.device, dtype=x.dtype)
-        for expected, gradient, weight in zip(plain[:-1], captured.gradients(model), weights, strict=True):
+        gradients = captured.gradients(model)
+        if gradients is None:
+            return False
+        for expected, gradient, weight in zip(plain[:-1], gradients, weights, strict=True):
             found = gradient.total(ones)
             if expected is None:
                 expected = torch.zeros_like(weight)
@@ -142,25 +146,33 @@ class _Captured:
     losses: torch.Tensor
     calls: list[_Call]
 
-    def gradients(self, model: torch.nn.Module) -> list[RowGradients]:
-        """One backward pass to the layers' outputs; no gradient of a weight is computed by autograd."""
+    def gradients(self, model: torch.nn.Module) -> list[RowGradients] | None:
+        """One backward pass to the layers' outputs; no gradient of a weight is computed by autograd.
+
+        None when the loss does not depend on some layer.
+        """
         edges = [call.edge for call in self.calls]
-        outputs = torch.autograd.grad(self.losses.sum(), edges, retain_graph=True)
+        outputs: Sequence[torch.Tensor | None] = torch.autograd.grad(self.losses.sum(), edges, allow_unused=True)
+        if any(output is None for output in outputs):
+            return None
         found: dict[int, RowGradients] = {}
         with torch.no_grad():
             for call, output in zip(self.calls, outputs, strict=True):
-                x, output = (tensor.detach().to(self.losses.dtype) for tensor in (call.x, output))
+                assert output is not None
+                x, output = call.x.detach().to(self.losses.dtype), output.to(self.losses.dtype)
                 for weight, gradient in layer_gradients(call.layer, x, output):
                     found[id(weight)] = gradient
         return [found[id(weight)] for weight in weights_of(model)]
 
 
 def _run(model: torch.nn.Module, piece: Part, label_smoothing: float, *, bfloat16: bool = False) -> _Captured | None:
-    """A forward pass; None when a layer with weights was not used exactly once, or its input was overwritten."""
+    """A forward pass; None when a layer with weights was not used exactly once, or its input was overwritten later."""
     calls: list[_Call] = []
 
     def note(layer: torch.nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-        calls.append(_Call(layer, inputs[0], inputs[0]._version, torch.autograd.graph.get_gradient_edge(output)))
+        # A call without gradient, or by keyword, is missed here, so that the network is left to torch.func.
+        if inputs and output.requires_grad:
+            calls.append(_Call(layer, inputs[0], inputs[0]._version, torch.autograd.graph.get_gradient_edge(output)))
 
     layers = [layer for layer in model.modules() if _has_weights(layer)]
     handles = [layer.register_forward_hook(note) for layer in layers]

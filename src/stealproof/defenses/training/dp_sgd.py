@@ -31,13 +31,14 @@ class DpSgd(TrainingDefense):
     ``noise_multiplier``, ``sample_rate`` and ``steps``; less than was asked for when something ended it early.
 
     Rows that other protections *join* to a batch (triggers of a watermark) are treated as ``joined`` says. ``inside``:
-    clipped and noised with the rest, which is safe whatever they are, and mostly drowns them. ``outside``: their own
-    gradient is added after the noise. The epsilon of the data stays what it was: triggers that do not depend on the
-    training rows, at weights that are private already, give a gradient that depends on the data through those weights
-    alone, and computing anything from private values (post-processing) costs nothing. Nothing is promised about the
-    triggers themselves. **Where a protection takes its triggers from the training rows (``kind="natural"`` of the
-    derived triggers, ``images`` from a folder of training data) this argument fails for those rows**, which then
-    have no privacy at all, also ``inside``, where they come far more often than the accounting supposes.
+    clipped with the rest, which mostly drowns them in the noise. ``outside``: their own mean gradient, not clipped, is
+    added after the noise, with the weight that it would have without privacy. The epsilon of the data stays what it
+    was: triggers that do not depend on the training rows, at weights that are private already, give a gradient that
+    depends on the data through those weights alone, and computing anything from private values (post-processing) costs
+    nothing. Nothing is promised about the triggers themselves. **Where a protection takes its triggers from the
+    training rows (``kind="natural"`` of the derived triggers, ``images`` from a folder of training data) this argument
+    fails for those rows**, which then have no privacy at all, also ``inside``, where they come far more often than the
+    accounting supposes.
 
     The noise follows from the seed of the training, so that studies can be repeated. Whoever knows the seed can
     subtract it: a network that is to be private needs a secret seed that is thrown away. The noise is also drawn with a
@@ -70,8 +71,9 @@ class DpSgd(TrainingDefense):
     accountant: Literal["prv", "rdp"] = "prv"
     """``prv`` needs about 6% less noise than ``rdp`` for the same epsilon, and a second more to say so."""
     joined: Literal["inside", "outside"] = "inside"
-    """Whether rows that protections join to a batch are clipped and noised with the rest."""
+    """Whether rows that protections join to a batch are clipped like the rest, or keep their plain gradient."""
     spent: dict[str, float] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What the last run cost; empty before."""
 
     def suited(self, recipe: Any, rows: int) -> Any:
         """Large batches and many passes: the noise of a step does not grow with its rows. Measured, see the docs."""
