@@ -1,6 +1,6 @@
 """Outlier removal, regularization and early stopping: does each do what it says?
 
-    STEALPROOF_DATA=... python benchmarks/training_defenses.py [--seeds 5] [--rows 5000] [--part P] [--data D] [--space S]
+    STEALPROOF_DATA=... python benchmarks/training_defenses.py [--seeds 5] [--rows 5000] [...]
 
 Perceptrons on digits (scikit-learn) and on ``--rows`` rows of FashionMNIST, drawn anew for each seed; accuracy on
 the test rows. Everything is paired by seed with a network that has no defense and the same recipe.
