@@ -10,8 +10,6 @@ from stealproof import catalog
 from stealproof.cli import main
 from stealproof.studies import library
 
-MEASURED = {"one": "adi2018", "other": "dawn(rate=0.1)", "verdict": "fine", "sentence": "adi2018 with dawn: fine."}
-
 
 def run(*words: str) -> Result:
     return CliRunner().invoke(main, ["conjecture", *words])
@@ -45,17 +43,21 @@ def test_json_holds_the_stages_and_the_rule() -> None:
 
 
 def test_a_measured_verdict_stands_beside_it(nothing_recorded: Path) -> None:
-    cards = [{"name": "a card"}, {"interactions": [MEASURED, {**MEASURED, "other": "zest"}]}]
-    nothing_recorded.write_text(json.dumps(cards), encoding="utf-8")
-    assert "Measured:   adi2018 with dawn: fine." in run("dawn", "adi2018").stdout
-    assert json.loads(run("dawn", "adi2018", "--json").stdout)["measured"] == [MEASURED]
+    recorded = library.results_folder() / "conflicts.json"
+    nothing_recorded.write_bytes(recorded.read_bytes())
+    told = run("dp_sgd", "adi2018").stdout
+    assert "Measured:   on mnist, adi2018 with dp_sgd(epsilon=3): " in told
+    measured = json.loads(run("dp_sgd", "adi2018", "--json").stdout)["measured"]
+    assert {"mnist", "fashion_mnist", "cifar10"} <= {record["data"] for record in measured}
+    assert {record["verdict"] for record in measured} <= {"conflict", "undecided", "fine"}
+    assert json.loads(run("dawn", "adi2018", "--json").stdout)["measured"] == []
 
 
 def test_a_damaged_record_is_named(nothing_recorded: Path) -> None:
     nothing_recorded.write_text("{", encoding="utf-8")
     result = run("dawn", "adi2018")
     assert result.exit_code == 2
-    assert "conflicts.json can't be read" in result.stderr
+    assert "conflicts.json: expected a JSON list of result cards" in result.stderr
 
 
 @pytest.fixture

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from stealproof import catalog
 from stealproof.cli._options import json_option, print_json
-from stealproof.errors import InputError, InvalidData
+from stealproof.errors import InputError
 
 if TYPE_CHECKING:
     from stealproof.interactions.conjecture import Conjecture
@@ -65,7 +63,7 @@ def _tell(found: Conjecture, measured: list[dict[str, Any]]) -> None:
         click.echo(f"{act.words}.")
     click.echo(f"Conjecture: {found.guess}: {found.reason}.")
     for record in measured:
-        click.echo(f"Measured:   {record['sentence']}")
+        click.echo(f"Measured:   on {record['data']}, {record['sentence']}")
     if not measured:
         pair = f"{found.one.name},{found.other.name}"
         click.echo(f"Measured:   not recorded; `stealproof conflicts DATA --with {pair}` measures it.")
@@ -116,37 +114,16 @@ def _name(text: str) -> str:
 
 
 def _measured(one: str, other: str) -> Iterator[dict[str, Any]]:
-    """The recorded interactions of two protections, whatever their parameters, without the outcomes' details."""
-    from stealproof.errors import StealproofError
+    """What the recorded study says of two protections, whatever their parameters, without the details."""
     from stealproof.studies import library
+    from stealproof.studies.cards import read_cards
+    from stealproof.studies.conflicts import pairs
 
     path = library.recorded(STUDY)
     if not path.is_file():
         return
-    for record in _interactions(_read(path)):
-        try:
-            names = {_name(record[side]) for side in ("one", "other")}
-        except StealproofError:
-            continue
-        if names == {one, other}:
-            yield {key: record[key] for key in ("one", "other", "data", "verdict", "sentence") if key in record}
-
-
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InvalidData(f"the recorded interactions in {path} can't be read: {error}") from None
-
-
-def _interactions(found: Any) -> Iterator[dict[str, Any]]:
-    """Every record of an interaction, wherever it stands in a file of cards."""
-    if isinstance(found, list):
-        for item in found:
-            yield from _interactions(item)
-    elif isinstance(found, dict):
-        if all(isinstance(found.get(key), str) for key in ("one", "other", "verdict", "sentence")):
-            yield found
-        else:
-            for item in found.values():
-                yield from _interactions(item)
+    for pair in pairs(library.shipped(STUDY), read_cards(path))[0]:
+        if pair.systems == {one, other}:
+            found = pair.interaction
+            names = {"one": found.one, "other": found.other, "data": pair.data}
+            yield names | {"verdict": found.verdict, "sentence": found.sentence()}
