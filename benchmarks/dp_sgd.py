@@ -105,8 +105,8 @@ def _plain(name: str, rows: int, layout: torch.memory_format | None = None) -> S
     return step
 
 
-def _ours(name: str, rows: int, *, bfloat16: bool = False) -> Step:
-    layout = place(_network(name, torch.contiguous_format), RECIPE).layout
+def _ours(name: str, rows: int, layout: torch.memory_format | None = None, *, bfloat16: bool = False) -> Step:
+    layout = layout or place(_network(name, torch.contiguous_format), RECIPE).layout
     model, batch = _network(name, layout), _batch(rows, layout)
     optimizer = make_optimizer(model.parameters(), RECIPE)
     defense = DpSgd(noise_multiplier=1.0)
@@ -170,6 +170,7 @@ ENGINES: dict[str, Callable[[str, int], Step]] = {
     "plain": _plain,
     "plain, default layout": lambda name, rows: _plain(name, rows, torch.contiguous_format),
     "ours": _ours,
+    "ours, default layout": lambda name, rows: _ours(name, rows, torch.contiguous_format),
     "ours, bfloat16": lambda name, rows: _ours(name, rows, bfloat16=True),
     "torch.func": _torch_func,
     "Opacus hooks": lambda name, rows: _opacus(name, rows, "hooks"),
