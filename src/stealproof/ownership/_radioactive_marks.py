@@ -7,7 +7,8 @@ import torch
 from stealproof.oracle import Domain
 from stealproof.ownership._asked_inputs import Box
 from stealproof.ownership._features import features
-from stealproof.ownership._trigger_sets import legal, legal_range, settled
+from stealproof.ownership._trigger_sets import legal, legal_range
+from stealproof.training.settled import settled
 
 BATCH = 512
 """Images that are moved at a time, for the memory of their gradients."""

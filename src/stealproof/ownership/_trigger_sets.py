@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -45,11 +43,6 @@ def distinct(x: torch.Tensor, count: int, *, what: str) -> torch.Tensor:
     raise InputError(f"expected {count} {what} of which no two are equal, got {len(first)}; ask for fewer triggers")
 
 
-def hard_labels(y: torch.Tensor) -> torch.Tensor:
-    """Labels ``(n,)`` of targets that may be distributions ``(n, classes)``."""
-    return y.argmax(dim=1) if y.ndim == 2 else y
-
-
 def wrong_labels(true: torch.Tensor, classes: int, generator: torch.Generator) -> torch.Tensor:
     """For each of ``true`` one of the other classes, all equally likely."""
     return (true + torch.randint(1, classes, true.shape, generator=generator)) % classes
@@ -71,18 +64,6 @@ def join(batch: Part, x: torch.Tensor, labels: torch.Tensor, classes: int) -> Pa
     if batch.y.ndim == 2:
         y = functional.one_hot(y, classes)
     return Part(x=torch.cat([batch.x, x.to(batch.x)]), y=torch.cat([batch.y, y.to(batch.y.dtype)]))
-
-
-@contextmanager
-def settled(model: torch.nn.Module) -> Iterator[None]:
-    """Evaluation mode for a look aside: no dropout, and batch normalisations learn nothing from it."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
 
 
 def check_amounts(triggers: int, **amounts: float) -> None:

@@ -15,12 +15,10 @@ from stealproof.ownership._soft_nearest_neighbours import entanglement
 from stealproof.ownership._trigger_sets import (
     check_amounts,
     distinct,
-    hard_labels,
     join,
     legal,
     legal_range,
     secret_labels,
-    settled,
     turn,
 )
 from stealproof.roles.dataset import Part
@@ -28,6 +26,7 @@ from stealproof.roles.ownership import Examination, Trial, Watermark
 from stealproof.roles.training_defense import TrainingDefense, TrainingRun
 from stealproof.system import Source
 from stealproof.training.fit import fit
+from stealproof.training.settled import settled
 from stealproof.training.suited import suited_network
 
 CONFIDENCE = 0.95
@@ -104,7 +103,7 @@ class EntangledWatermarks(Watermark, TrainingDefense):
         )
         self._check_fit(data, run)
         source, target = self._classes(run)
-        true = hard_labels(data.y)
+        true = data.labels
         natural, targets = data.x[true == source][: self.marks], data.x[true == target]
         if len(natural) == 0 or len(targets) == 0:
             raise InvalidData(

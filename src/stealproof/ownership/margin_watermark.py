@@ -12,12 +12,10 @@ from stealproof.measures.binomial import critical_matches, matches_p_value, tria
 from stealproof.ownership._trigger_sets import (
     check_amounts,
     distinct,
-    hard_labels,
     join,
     legal,
     legal_range,
     secret_labels,
-    settled,
     turn,
     wrong_labels,
 )
@@ -25,6 +23,7 @@ from stealproof.roles.dataset import Part
 from stealproof.roles.ownership import Examination, Trial, Watermark
 from stealproof.roles.training_defense import TrainingDefense, TrainingRun
 from stealproof.system import Source
+from stealproof.training.settled import settled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +77,7 @@ class MarginWatermark(Watermark, TrainingDefense):
         order = torch.randperm(len(data), generator=run.generator)
         inputs = legal(data.x[order], *legal_range(run.domain, data.x))
         chosen = distinct(inputs, self.triggers, what="training inputs")
-        true = hard_labels(data.y[order[chosen]])
+        true = data.labels[order[chosen]]
         labels = wrong_labels(true, run.classes, run.generator)
         self.book.update(inputs=inputs[chosen].numpy(), labels=labels.numpy(), true=true.numpy(), classes=run.classes)
         kept = torch.ones(len(data), dtype=torch.bool)

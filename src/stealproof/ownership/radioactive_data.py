@@ -19,7 +19,7 @@ from stealproof.measures.randomization import choice_p_value, choice_score, smal
 from stealproof.oracle import Answer
 from stealproof.ownership._features import classifier, features
 from stealproof.ownership._radioactive_marks import carriers, mark
-from stealproof.ownership._trigger_sets import distinct, hard_labels, legal_range, secret_labels
+from stealproof.ownership._trigger_sets import distinct, legal_range, secret_labels
 from stealproof.roles.dataset import Part
 from stealproof.roles.ownership import Examination, Trial, Watermark
 from stealproof.roles.training_defense import TrainingDefense, TrainingRun
@@ -94,7 +94,7 @@ class RadioactiveData(Watermark, TrainingDefense):
     def prepare(self, data: Part, run: TrainingRun) -> Part:
         """Mark some of the images; their targets stay."""
         self._check_parameters()
-        labels = hard_labels(data.y)
+        labels = data.labels
         order = torch.randperm(len(data), generator=run.generator)
         chosen = order[: max(1, round(self.marked * len(data)))]
         network = self.marker[0] if self.marker else self._train_marker(data, run)

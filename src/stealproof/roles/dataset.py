@@ -29,6 +29,11 @@ class Part:
         """Number of rows."""
         return len(self.x)
 
+    @property
+    def labels(self) -> torch.Tensor:
+        """Labels ``(n,)``, int64; of distributions the likeliest class."""
+        return self.y.argmax(dim=1) if self.y.ndim == 2 else self.y
+
     def take(self, rows: Any) -> Part:
         """The rows that a slice, index tensor or mask selects."""
         return Part(x=self.x[rows], y=self.y[rows])

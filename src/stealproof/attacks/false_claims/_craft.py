@@ -13,7 +13,6 @@ from torch.nn import functional
 
 from stealproof.errors import InputError
 from stealproof.ownership._asked_inputs import Box, finished, precision, starting_rows, width
-from stealproof.ownership._trigger_sets import hard_labels
 from stealproof.roles.dataset import Part
 from stealproof.roles.false_claim import Framing
 
@@ -54,7 +53,7 @@ class Craft:
         most = len(np.unique(train.x.reshape(len(train), -1).numpy().astype(np.float32), axis=0))
         count = min(self.candidates, most)
         rows = torch.as_tensor(starting_rows(train, count, self.framing.rng("rows", *names), who="the accuser"))
-        return Part(x=train.x[rows], y=hard_labels(train.y[rows]))
+        return Part(x=train.x[rows], y=train.labels[rows])
 
     def wrong(self, true: torch.Tensor, *names: str) -> torch.Tensor:
         """One of the other classes for each of ``true``, all equally likely."""

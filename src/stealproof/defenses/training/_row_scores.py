@@ -6,7 +6,6 @@ import torch
 from torch.nn import functional
 
 from stealproof.defenses.training._shapley import ENTRIES, shapley_values
-from stealproof.defenses.training._splits import hard_labels
 from stealproof.roles.dataset import Part
 from stealproof.training.fit import fit
 from stealproof.training.suited import suited_network
@@ -25,16 +24,14 @@ def by_shapley(
 ) -> torch.Tensor:
     """Minus the Shapley value ``(n,)`` of each row, by at most ``validation`` points of the other half."""
     points = other.take(torch.randperm(len(other), generator=generator)[:validation])
-    values = shapley_values(
-        _placed(mine.x, network), hard_labels(mine.y), _placed(points.x, network), hard_labels(points.y), k=k
-    )
+    values = shapley_values(_placed(mine.x, network), mine.labels, _placed(points.x, network), points.labels, k=k)
     return -values
 
 
 def by_neighbours(mine: Part, other: Part, *, k: int, network: torch.nn.Module | None) -> torch.Tensor:
     """Mean distance ``(n,)`` to the ``k`` nearest rows of the same class in the other half; infinite without any."""
     rows, others = _placed(mine.x, network), _placed(other.x, network)
-    labels, their_labels = hard_labels(mine.y), hard_labels(other.y)
+    labels, their_labels = mine.labels, other.labels
     scores = torch.full((len(rows),), torch.inf, dtype=torch.float64)
     for label in labels.unique():
         places = (labels == label).nonzero().flatten()

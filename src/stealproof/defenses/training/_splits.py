@@ -5,11 +5,6 @@ from __future__ import annotations
 import torch
 
 
-def hard_labels(y: torch.Tensor) -> torch.Tensor:
-    """Labels ``(n,)`` of targets that may be distributions ``(n, classes)``."""
-    return y.argmax(dim=1) if y.ndim == 2 else y
-
-
 def by_class(labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Row numbers ``(n,)``, class after class, in random order within a class.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +12,7 @@ from stealproof.errors import InputError
 from stealproof.oracle import Domain
 from stealproof.roles.dataset import Part
 from stealproof.roles.training_defense import TrainingDefense, TrainingRun
+from stealproof.training.settled import settled
 
 STEPS = 1000
 """Most gradient steps for one batch."""
@@ -80,23 +80,6 @@ def moved(batch: Part, x: torch.Tensor) -> Part:
     return Part(x=x if len(x) == len(batch) else torch.cat([x, batch.x[len(x) :]]), y=batch.y)
 
 
-@contextmanager
-def settled(model: torch.nn.Module, *, bfloat16: bool = False) -> Iterator[None]:
-    """Evaluation mode for a look aside: batch normalisations learn nothing from it, and no row sways another's.
-
-    With ``bfloat16``, layers compute in it. One context for all the steps of a search: weights are converted once.
-    """
-    modes = {module: module.training for module in model.modules()}
-    device = next((weight.device.type for weight in model.parameters()), "cpu")
-    model.eval()
-    try:
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=bfloat16):
-            yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
-
-
 def worst_nearby(
     model: torch.nn.Module,
     batch: Part,
@@ -141,6 +124,36 @@ def worst_nearby(
             (gradient,) = torch.autograd.grad(value, x)
             x = (x.detach() + step * gradient.sign()).clamp(lowest, highest)
     return x
+
+
+def worst_rows(
+    model: torch.nn.Module,
+    rows: Part,
+    run: TrainingRun,
+    *,
+    radius: float,
+    joined_radius: float,
+    step: float,
+    steps: int,
+    loss: Callable[[torch.Tensor], torch.Tensor] | None = None,
+) -> torch.Tensor:
+    """``worst_nearby`` for the rows of a training run; radii and step are shares of the width of the legal range.
+
+    The step grows with a row's own radius; 0 takes 2.5 * radius / steps.
+    """
+    far = reach(rows, run, radius=radius, joined_radius=joined_radius)
+    return worst_nearby(
+        model,
+        rows,
+        radius=far,
+        step=far * (step / radius if step else 2.5 / steps),
+        steps=steps,
+        low=run.domain.low,
+        high=run.domain.high,
+        generator=run.generator,
+        loss=loss,
+        bfloat16=run.bfloat16,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,11 +8,12 @@ from typing import Any, ClassVar
 import torch
 from torch.nn import functional
 
-from stealproof.defenses.training._splits import hard_labels, held_out
+from stealproof.defenses.training._splits import held_out
 from stealproof.errors import IncompatibleDefenses, InputError, InvalidData
 from stealproof.roles.dataset import Part
 from stealproof.roles.training_defense import TrainingDefense, TrainingRun
 from stealproof.system import Source
+from stealproof.training.settled import settled
 
 ROWS = 1000
 """Rows of one forward pass."""
@@ -70,7 +71,7 @@ class EarlyStopping(TrainingDefense):
             raise InputError(f"validation of early_stopping must lie between 0 and 1, got {self.validation}")
         if len(data) < 2:
             raise InvalidData(f"early_stopping holds out some of the rows, got {len(data)}; expected at least 2")
-        mask = held_out(hard_labels(data.y), self.validation, run.generator)
+        mask = held_out(data.labels, self.validation, run.generator)
         self.held["rows"] = data.take(mask)
         return data.take(~mask)
 
@@ -111,13 +112,9 @@ class EarlyStopping(TrainingDefense):
 def _loss(model: torch.nn.Module, data: Part) -> float:
     """Mean cross-entropy in evaluation mode; the model and its modes stay as they are."""
     like = next(model.parameters())
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
     total = 0.0
-    with torch.no_grad():
+    with settled(model), torch.no_grad():
         for x, y in zip(data.x.split(ROWS), data.y.split(ROWS), strict=True):
             target = y.to(like) if y.is_floating_point() else y.to(like.device)
             total += float(functional.cross_entropy(model(x.to(like)), target, reduction="sum"))
-    for module, mode in modes.items():
-        module.training = mode
     return total / len(data)

@@ -8,11 +8,12 @@ from typing import ClassVar, Literal
 import torch
 from torch.nn import functional
 
-from stealproof.defenses.training._worst_nearby import check_shares, movable, moved, reach, settled
+from stealproof.defenses.training._worst_nearby import check_shares, movable, moved, reach
 from stealproof.errors import InputError
 from stealproof.roles.dataset import Part
 from stealproof.roles.training_defense import TrainingDefense, TrainingRun
 from stealproof.system import Source
+from stealproof.training.settled import settled
 
 Variant = Literal["n-fgsm", "rs-fgsm"]
 NOISE: dict[Variant, float] = {"n-fgsm": 2.0, "rs-fgsm": 1.0}

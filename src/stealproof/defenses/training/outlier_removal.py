@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import torch
 
 from stealproof.defenses.training._row_scores import by_loss, by_neighbours, by_shapley, quick_network
-from stealproof.defenses.training._splits import halves, hard_labels
+from stealproof.defenses.training._splits import halves
 from stealproof.errors import InputError, InvalidData
 from stealproof.roles.dataset import Part
 from stealproof.roles.training_defense import TrainingDefense, TrainingRun
@@ -64,7 +64,7 @@ class OutlierRemoval(TrainingDefense):
             return data
         odd = self.scores(data, classes=run.classes, generator=run.generator).argsort(descending=True, stable=True)
         kept = data.take(odd[dropped:].sort().values)
-        before, after = (hard_labels(part.y).bincount(minlength=run.classes) for part in (data, kept))
+        before, after = (part.labels.bincount(minlength=run.classes) for part in (data, kept))
         gone = ((before > 0) & (after == 0)).nonzero().flatten().tolist()
         if gone:
             raise InputError(
@@ -79,7 +79,7 @@ class OutlierRemoval(TrainingDefense):
         if len(data) < 2:
             raise InvalidData(f"outlier_removal compares rows with each other, got {len(data)}; expected at least 2")
         scores = torch.zeros(len(data), dtype=torch.float64)
-        first, second = halves(hard_labels(data.y), generator)
+        first, second = halves(data.labels, generator)
         for rows, others in ((first, second), (second, first)):
             mine, other = data.take(rows), data.take(others)
             trains = self.method == "loss" or self.space == "network"

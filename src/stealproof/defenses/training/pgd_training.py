@@ -12,8 +12,7 @@ from stealproof.defenses.training._worst_nearby import (
     check_steps,
     movable,
     moved,
-    reach,
-    worst_nearby,
+    worst_rows,
 )
 from stealproof.roles.dataset import Part
 from stealproof.roles.training_defense import TrainingDefense, TrainingRun
@@ -64,16 +63,13 @@ class PgdTraining(TrainingDefense):
     def perturb(self, model: torch.nn.Module, batch: Part, run: TrainingRun) -> Part:
         """The batch with other inputs and the same targets."""
         rows = movable(batch, run, self.joined_radius)
-        far = reach(rows, run, radius=self.radius, joined_radius=self.joined_radius)
-        x = worst_nearby(
+        x = worst_rows(
             model,
             rows,
-            radius=far,
-            step=far * (self.step / self.radius if self.step else 2.5 / self.steps),
+            run,
+            radius=self.radius,
+            joined_radius=self.joined_radius,
+            step=self.step,
             steps=self.steps,
-            low=run.domain.low,
-            high=run.domain.high,
-            generator=run.generator,
-            bfloat16=run.bfloat16,
         )
         return moved(batch, x)

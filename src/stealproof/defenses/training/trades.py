@@ -13,14 +13,13 @@ from stealproof.defenses.training._worst_nearby import (
     check_shares,
     check_steps,
     movable,
-    reach,
-    settled,
-    worst_nearby,
+    worst_rows,
 )
 from stealproof.errors import InputError
 from stealproof.roles.dataset import Part
 from stealproof.roles.training_defense import TrainingDefense, TrainingRun
 from stealproof.system import Source
+from stealproof.training.settled import settled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,18 +76,15 @@ class Trades(TrainingDefense):
             return None
         clean = functional.log_softmax(logits[: len(rows)], dim=1)
         target = _settled_answers(model, rows, clean.detach(), run)
-        far = reach(rows, run, radius=self.radius, joined_radius=self.joined_radius)
-        x = worst_nearby(
+        x = worst_rows(
             model,
             rows,
-            radius=far,
-            step=far * (self.step / self.radius if self.step else 2.5 / self.steps),
+            run,
+            radius=self.radius,
+            joined_radius=self.joined_radius,
+            step=self.step,
             steps=self.steps,
-            low=run.domain.low,
-            high=run.domain.high,
-            generator=run.generator,
             loss=lambda made: _divergence(target, made, reduction="sum"),
-            bfloat16=run.bfloat16,
         )
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=run.bfloat16):
             worst = model(x)
