@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from stealproof.reports._interactions import (
@@ -27,7 +26,7 @@ from stealproof.reports._interactions import (
 )
 from stealproof.reports._losses import losses, sensitivity_plot
 from stealproof.reports._svg import STYLE, theme
-from stealproof.reports.page import TEMPLATES
+from stealproof.reports._templates import template
 
 Json = Mapping[str, Any]
 
@@ -44,30 +43,24 @@ def conflicts_page(report: Json) -> str:
             ``conjecture``, ``cards`` by ``one``, ``other`` and ``together``, and the ``command`` that measures again),
             ``excluded`` and ``failed``; ``sensitivity``, lines of verdicts by factor; ``versions`` and ``revision``.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    form = template(
+        "conflicts.html.j2",
+        words=in_words,
+        plain_name=plain_name,
+        parameters=parameters,
+        measure=measure_in_words,
+        number=number,
+        limit=limit_in_words,
+        short=short_measure,
+        short_number=short_number,
+        reason=reason,
+        interval=interval,
     )
-    environment.filters |= {
-        "words": in_words,
-        "plain_name": plain_name,
-        "parameters": parameters,
-        "measure": measure_in_words,
-        "number": number,
-        "limit": limit_in_words,
-        "short": short_measure,
-        "short_number": short_number,
-        "reason": reason,
-        "interval": interval,
-    }
     panels = [_panel(panel, number) for number, panel in enumerate(report["panels"])]
     pairs = [place for panel in panels for place in panel["cards"]]
     tally = {verdict: sum(place["pair"]["verdict"] == verdict for place in pairs) for verdict in TONES}
     lines = report.get("sensitivity") or []
-    return environment.get_template("conflicts.html.j2").render(
+    return form.render(
         title=report["title"],
         panels=panels,
         tally=tally,

@@ -9,7 +9,6 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jinja2
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from stealproof.court.hearing import Judgement
 from stealproof.court.recording import decode_records, query_digest
 from stealproof.measures.e_process import log_e_path
 from stealproof.reports._svg import COLOURS, STYLE, theme
-from stealproof.reports.page import TEMPLATES
+from stealproof.reports._templates import template
 from stealproof.reports.verdict_plot import Chance, chance_of, save_plot
 
 if TYPE_CHECKING:
@@ -54,18 +53,11 @@ def judgement_page(judgement: Judgement, file: VerdictFile) -> str:
         judgement: recomputed from ``file``, or the one that was just written to it.
         file: gives the answers that are drawn, and who judged when.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     decision, verdict = str(judgement.decision), judgement.verdict
     claim = opened_claim(file.dossier, what="the dossier")
     outcomes, classes = _matches(file, claim.secrets)
     chance = chance_of(verdict, claim, classes)
-    return environment.get_template("judgement.html.j2").render(
+    return template("judgement.html.j2").render(
         decision=decision,
         meaning=MEANING[decision],
         tone=TONES[decision],

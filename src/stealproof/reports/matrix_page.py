@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from stealproof import catalog
 from stealproof.errors import InputError
 from stealproof.reports._strips import Strip, panel, reach, single
 from stealproof.reports._svg import STYLE, theme
+from stealproof.reports._templates import template
 from stealproof.reports.matrix import (
     INNOCENT,
     SUSPECTS,
@@ -24,7 +24,6 @@ from stealproof.reports.matrix import (
     make_matrix,
     percents,
 )
-from stealproof.reports.page import TEMPLATES
 from stealproof.studies.study import Study, thawed
 
 Json = Mapping[str, Any]
@@ -46,17 +45,10 @@ def matrix_page(study: Study, cards: Sequence[Json]) -> str:
     if study.table is None or study.table.columns != "suspect":
         raise InputError(f"{study.name} has no table of suspects to draw; add [table] with columns = 'suspect'")
     matrix = make_matrix(cards, study.table)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"points": _points, "price": _price, "count": count, "percents": percents}
+    form = template("matrix.html.j2", points=_points, price=_price, count=count, percents=percents)
     most = reach([value for row in matrix.rows for entry in row.entries if entry for value in _dots(entry)])
     revisions = sorted({part for card in cards if card["revision"] for part in card["revision"].split(", ")})
-    return environment.get_template("matrix.html.j2").render(
+    return form.render(
         study=study,
         matrix=matrix,
         groups=[(group, SUSPECTS[group], matrix.numbers(group)) for group in matrix.groups],

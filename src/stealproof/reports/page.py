@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from stealproof.reports import _interactions
 from stealproof.reports._panels import attack_order, swatch
 from stealproof.reports._svg import STYLE, theme
+from stealproof.reports._templates import template
 from stealproof.reports.plots import fidelity_panel, gap_plot, ruler
-
-TEMPLATES = Path(__file__).parent / "templates"
 
 TONES = {"exact copy": "bad", "copied": "bad", "partly copied": "warn", "not copied": "good"}
 """Colour of a verdict; the words say it as well."""
@@ -26,31 +23,24 @@ def page(document: Mapping[str, Any]) -> str:
     Args:
         document: an audit in JSON types, as ``stealproof.audit.document.document`` makes it.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    form = template(
+        "audit.html.j2",
+        percent=percent,
+        interval=interval,
+        points=points,
+        count=count,
+        money=money,
+        words=lambda name: str(name).replace("_", " "),
+        measure=_interactions.measure_in_words,
+        number=_interactions.number,
+        between=_interactions.interval,
     )
-    environment.filters |= {
-        "percent": percent,
-        "interval": interval,
-        "points": points,
-        "count": count,
-        "money": money,
-        "words": lambda name: str(name).replace("_", " "),
-        "measure": _interactions.measure_in_words,
-        "number": _interactions.number,
-        "between": _interactions.interval,
-    }
-    template = environment.get_template("audit.html.j2")
     verdict = document["verdict"]
     key = verdict["first"] or verdict["best"]
     measured = [a for a in document["settings"]["accesses"] if any(c["access"] == a for c in document["curves"])]
     attacks = attack_order(document["curves"])
     thresholds = verdict["thresholds"]
-    return template.render(
+    return form.render(
         audit=document,
         ownership=document.get("ownership") or {"schemes": [], "left_out": []},
         framing=document.get("framing") or {"schemes": [], "left_out": []},
