@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,11 +104,16 @@ def command(
             progress=progress,
             checkpoint=checkpoint,
         )
-    described = [with_spent(protection) for protection in protections]
-    trained = dataclasses.replace(trained, card={**trained.card, "protections": described})
+    described = trained.card["protections"]
     accuracy = trained.accuracy(data.test) if "test" in data.parts else None
     save_model(trained, out, accuracy=accuracy)
     say(f"saved {out} and {out.with_suffix('.json')}")
+    for protection in protections:
+        if protection.spends:
+            say(
+                f"the noise of {protection.name()} follows from --seed {seed}, and whoever knows the seed can take it off"
+                f" again: give a secret seed, and keep {out.with_suffix('.json').name}, which names it, to yourself"
+            )
     report: dict[str, Any] = {
         "model": family.describe(),
         "data": dict(data.description),
@@ -139,15 +143,6 @@ def check_target(out: Path, *, force: bool) -> None:
     for path in (out, out.with_suffix(".json")):
         if path.exists() and not force:
             raise InputError(f"{path} is already there; choose another --out, or overwrite it with --force")
-
-
-def with_spent(protection: Any) -> dict[str, Any]:
-    """What a card says of a protection: name, parameters and, of a private one, what its training has spent."""
-    from stealproof.studies.results import plain
-
-    described: dict[str, Any] = plain(protection.describe())
-    spent = getattr(protection, "spent", None)
-    return {**described, "spent": plain({"delta": protection.delta, **spent})} if spent else described
 
 
 def recipe_for(

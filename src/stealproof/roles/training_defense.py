@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, final
@@ -76,9 +76,16 @@ class TrainingDefense(System):
     poisson: ClassVar[bool] = False
     """Whether each row must join each batch independently, as the accounting of a private run supposes; otherwise
     every pass deals all rows into batches."""
+    spends: ClassVar[Mapping[str, str]] = {}
+    """Figures that a run uses up beyond time, as a private run's epsilon: name to meaning, measured in studies."""
     selects: ClassVar[str] = ""
     """What it decides by looking at training rows past the gradients, in words ("drops rows by ..."); the accounting of
     a private run doesn't cover that, so the two are refused together. Empty when there is nothing."""
+
+    @property
+    def spent(self) -> dict[str, float]:
+        """What the last run used up, by name, for the network's card: whatever ``spends`` names, and what led to it."""
+        return {}
 
     def suited(self, recipe: Any, rows: int) -> Any:
         """The ``Recipe``, changed where training on ``rows`` rows with this defense needs it.

@@ -98,7 +98,6 @@ def train(
         "family": family.describe(),
         "data": dict(data.description) or {"name": data.name},
         "seed": seed,
-        "protections": [protection.describe() for protection in protections],
     }
     if isinstance(family, NetworkFamily):
         recipe = recipe or suited_recipe(family, len(data.train), protections)
@@ -119,7 +118,14 @@ def train(
             raise InputError(f"{family.name()} is a scikit-learn estimator and takes no recipe; drop it")
         model = _fit_estimator(family, data, protections=protections, seed=seed)
         card["recipe"] = None
+    card["protections"] = [_described(protection) for protection in protections]
     return Trained(model=model, domain=data.domain, classes=data.classes, card=card)
+
+
+def _described(protection: Any) -> dict[str, Any]:
+    """Name and parameters and, of a protection that uses something up, what this run did."""
+    described: dict[str, Any] = protection.describe()
+    return described | ({"spent": protection.spent} if protection.spent else {})
 
 
 def _fit_estimator(family: EstimatorFamily, whole: Dataset, *, protections: Sequence[Any], seed: int) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -59,6 +60,7 @@ class DpSgd(TrainingDefense):
     )
     protects_from: ClassVar[tuple[str, ...]] = ("membership_inference", "lira")
     poisson: ClassVar[bool] = True
+    spends: ClassVar[Mapping[str, str]] = {"epsilon": "privacy that the training spent, at the defense's delta"}
 
     epsilon: float = 3.0
     """Most that the run may spend; above 0, at most 1000. Without effect when ``noise_multiplier`` is given."""
@@ -72,8 +74,12 @@ class DpSgd(TrainingDefense):
     """``prv`` needs about 6% less noise than ``rdp`` for the same epsilon, and a second more to say so."""
     joined: Literal["inside", "outside"] = "inside"
     """Whether rows that protections join to a batch are clipped like the rest, or keep their plain gradient."""
-    spent: dict[str, float] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """What the last run cost; empty before."""
+    _spent: dict[str, float] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @property
+    def spent(self) -> dict[str, float]:
+        """What the last run cost, by name; empty before."""
+        return dict(self._spent)
 
     def suited(self, recipe: Any, rows: int) -> Any:
         """Large batches, several passes, and a rate that grows with the batch.
@@ -110,7 +116,7 @@ class DpSgd(TrainingDefense):
     def prepare(self, data: Part, run: TrainingRun) -> Part:
         """Check ``delta``; the data stay as they are."""
         self._check_delta(len(data))
-        self.spent.clear()
+        self._spent.clear()
         return data
 
     def privatize(self, model: torch.nn.Module, batch: Part, run: TrainingRun) -> bool:
@@ -138,7 +144,7 @@ class DpSgd(TrainingDefense):
         """Account for the steps that were taken."""
         steps = int(run.memory.get("steps", torch.tensor(0)))
         rate, noise = 1 / run.epoch_steps, self._noise(run)
-        self.spent.update(
+        self._spent.update(
             epsilon=epsilon_spent(noise, rate, steps, self.delta, self.accountant),
             delta=self.delta,
             noise_multiplier=noise,

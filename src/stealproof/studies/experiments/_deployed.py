@@ -33,8 +33,6 @@ from stealproof.training.trained import Trained, train
 Table = Mapping[str, Any]
 MODULE = "stealproof.studies.experiments._deployed"
 ROOTS = ("stealproof.training.trained", MODULE)
-SPENT = "spent"
-"""Attribute of a private defense, and key of a network's card: what the training spent, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,8 +178,6 @@ class Owner:
             trained = train(
                 self.family, self.data, recipe=self.recipe_for(protections), protections=made, seed=self.seed
             )
-            spent = {one.name(): dict(one.spent) for one in made if hasattr(one, SPENT)}
-            trained = dataclasses.replace(trained, card={**trained.card, SPENT: spent})
             claims = {one.name(): one.claim(trained.model) for one in made if isinstance(one, Watermark)}
             for name, claim in claims.items():
                 save_claim(claim, paths[name])

@@ -20,7 +20,8 @@ from stealproof.roles.architecture import NetworkFamily
 from stealproof.roles.experiment import Experiment
 from stealproof.roles.ownership import Ownership
 from stealproof.roles.risk import Measurement, Risk
-from stealproof.studies.experiments._deployed import SPENT, Owner, in_order, parse_risk
+from stealproof.roles.training_defense import TrainingDefense
+from stealproof.studies.experiments._deployed import Owner, in_order, parse_risk
 from stealproof.studies.experiments.theft import exactly
 from stealproof.studies.study import concerning, thawed
 from stealproof.studies.workshop import Workshop, adapted
@@ -47,8 +48,9 @@ class _Measures(Mapping[str, str]):
             assert issubclass(risk, Risk)
             found |= {f"{name}.{estimate}": words for estimate, words in risk.measures.items()}
         for name in catalog.names("training_defense"):
-            if SPENT in {field.name for field in dataclasses.fields(catalog.load(name, "training_defense"))}:  # type: ignore[arg-type]
-                found[f"{name}.epsilon"] = "privacy that the training spent, at the defense's delta"
+            defense = catalog.load(name, "training_defense")
+            assert issubclass(defense, TrainingDefense)
+            found |= {f"{name}.{figure}": words for figure, words in defense.spends.items()}
         return found
 
     def __getitem__(self, name: str) -> str:
@@ -130,8 +132,14 @@ class Deployment(Experiment):
                 verdict = self._verdict(made, claim, trained, seed)
                 estimates |= {f"{protection.name}.{name}": found for name, found in _of(verdict).items()}
                 reasons[protection.name] = list(verdict.reasons)
-        for name, spent in trained.card[SPENT].items():
-            estimates[f"{name}.epsilon"] = exactly(float(spent["epsilon"]), "accounted, not measured")
+        spent = {one["name"]: one.get("spent", {}) for one in trained.card["protections"]}
+        for protection in protections:
+            made = protection.make()
+            figures = made.spends if isinstance(made, TrainingDefense) else ()
+            estimates |= {
+                f"{protection.name}.{figure}": exactly(spent[protection.name][figure], "accounted, not measured")
+                for figure in figures
+            }
         for text in self.risks:
             name, _ = parse_risk(text)
             found = owner.risk(text, trained, protections)
