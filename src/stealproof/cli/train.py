@@ -111,8 +111,8 @@ def command(
     for protection in protections:
         if protection.spends:
             say(
-                f"the noise of {protection.name()} follows from --seed {seed}, and whoever knows the seed can take it off"
-                f" again: give a secret seed, and keep {out.with_suffix('.json').name}, which names it, to yourself"
+                f"the noise of {protection.name()} follows from --seed {seed}, and whoever knows the seed can take it"
+                f" off again: give a secret seed, and keep {out.with_suffix('.json').name}, which names it, to yourself"
             )
     report: dict[str, Any] = {
         "model": family.describe(),

@@ -32,14 +32,15 @@ class DpSgd(TrainingDefense):
     ``noise_multiplier``, ``sample_rate`` and ``steps``; less than was asked for when something ended it early.
 
     Rows that other protections *join* to a batch (triggers of a watermark) are treated as ``joined`` says. ``inside``:
-    clipped with the rest, which mostly drowns them in the noise. ``outside``: their own mean gradient, not clipped, is
-    added after the noise, with the weight that it would have without privacy. The epsilon of the data stays what it
-    was: triggers that do not depend on the training rows, at weights that are private already, give a gradient that
-    depends on the data through those weights alone, and computing anything from private values (post-processing) costs
-    nothing. Nothing is promised about the triggers themselves. **Where a protection takes its triggers from the
-    training rows (``kind="natural"`` of the derived triggers, ``images`` from a folder of training data) this argument
-    fails for those rows**, which then have no privacy at all, also ``inside``, where they come far more often than the
-    accounting supposes.
+    clipped with the rest, which mostly drowns them in the noise. ``outside``: their own mean gradient, scaled down to a
+    norm of at most ``clip`` where it is larger, is added after the noise, with the weight that it would have without
+    privacy. (In full, the gradient of triggers that are not learned yet drives the network off, at a rate that suits
+    clipped gradients.) The epsilon of the data stays what it was: triggers that do not depend on the training rows, at
+    weights that are private already, give a gradient that depends on the data through those weights alone, and
+    computing anything from private values (post-processing) costs nothing. Nothing is promised about the triggers
+    themselves. **Where a protection takes its triggers from the training rows (``kind="natural"`` of the derived
+    triggers, ``images`` from a folder of training data) this argument fails for those rows**, which then have no
+    privacy at all, also ``inside``, where they come far more often than the accounting supposes.
 
     The noise follows from the seed of the training, so that studies can be repeated. Whoever knows the seed can
     subtract it: a network that is to be private needs a secret seed that is thrown away. The noise is also drawn with a
@@ -73,7 +74,7 @@ class DpSgd(TrainingDefense):
     accountant: Literal["prv", "rdp"] = "prv"
     """``prv`` needs about 6% less noise than ``rdp`` for the same epsilon, and a second more to say so."""
     joined: Literal["inside", "outside"] = "inside"
-    """Whether rows that protections join to a batch are clipped like the rest, or keep their plain gradient."""
+    """Whether rows that protections join to a batch are clipped one by one like the rest, or only their mean is."""
     _spent: dict[str, float] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -127,7 +128,9 @@ class DpSgd(TrainingDefense):
         weights = weights_of(model)
         cut = run.drawn if self.joined == "outside" else len(batch)
         private = self._sums(model, batch.take(slice(0, cut)), run, clip=self.clip)
-        public = self._sums(model, batch.take(slice(cut, None)), run, clip=math.inf)
+        public = _bounded(
+            self._sums(model, batch.take(slice(cut, None)), run, clip=math.inf), self.clip * (len(batch) - cut)
+        )
         # How many rows were drawn is itself private; how many are expected, and how many are joined, is not.
         rows = run.rows / run.epoch_steps + len(batch) - run.drawn
         for place, weight in enumerate(weights):
@@ -197,3 +200,9 @@ class DpSgd(TrainingDefense):
                 f"delta {self.delta:g} is not below 1 / {rows} rows = {1 / rows:.3g}: publishing a row at random would"
                 f" be private by that measure; ask for at most {0.1 / rows:.1g}"
             )
+
+
+def _bounded(sums: list[torch.Tensor], most: float) -> list[torch.Tensor]:
+    """One gradient over all weights, scaled down to a norm of at most ``most``."""
+    norm = math.sqrt(sum(float(one.square().sum()) for one in sums))
+    return [one * (most / norm) for one in sums] if norm > most else sums
