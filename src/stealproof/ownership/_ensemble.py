@@ -13,18 +13,25 @@ from stealproof.roles.ownership import OWNER, Enrolment
 from stealproof.training.fit_many import fit_many
 from stealproof.training.suited import suited_network
 
+BLENDED = (0.3, 0.7)
+"""Between which weights two inputs are blended."""
 Progress = Callable[[float], None]
 """Called with the finished share, 0 to 1."""
 
 
 def extracted(enrolment: Enrolment, count: int, *, share: float = 1.0, progress: Progress) -> list[torch.nn.Module]:
-    """``count`` surrogates, trained on the probabilities that the model gives the owner's own training inputs.
+    """``count`` surrogates, trained on the probabilities that the model gives blends of two of the owner's inputs.
 
-    Every second one gets a random ``share`` of the rows.
+    Not the inputs themselves, which the model knows: its answers to them are hardly more than the true labels, from
+    which every innocent model learns. A thief asks what it does not know. Every second surrogate gets a random
+    ``share`` of the blends.
     """
-    data = enrolment.data
-    scores = answers(enrolment.model, data.train.x, data.domain, data.classes).scores
-    part = Part(x=data.train.x, y=torch.as_tensor(scores, dtype=torch.float32))
+    data, draw = enrolment.data, enrolment.generator("blends")
+    rows, others = (data.train.x[torch.randperm(len(data.train), generator=draw)] for _ in range(2))
+    weight = torch.empty(len(rows), *[1] * (rows.ndim - 1)).uniform_(*BLENDED, generator=draw).to(rows)
+    blends = weight * rows + (1 - weight) * others
+    scores = answers(enrolment.model, blends, data.domain, data.classes).scores
+    part = Part(x=blends, y=torch.as_tensor(scores, dtype=torch.float32))
     return _trained(enrolment, part, "surrogate", count, share, progress)
 
 
