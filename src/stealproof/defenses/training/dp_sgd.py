@@ -115,7 +115,9 @@ class DpSgd(TrainingDefense):
         weights = weights_of(model)
         cut = run.drawn if self.joined == "outside" else len(batch)
         private = self._sums(model, batch.take(slice(0, cut)), run, clip=self.clip)
-        public = self._sums(model, batch.take(slice(cut, None)), run, clip=math.inf)
+        public = _bounded(
+            self._sums(model, batch.take(slice(cut, None)), run, clip=math.inf), self.clip * (len(batch) - cut)
+        )
         # How many rows were drawn is itself private; how many are expected, and how many are joined, is not.
         rows = run.rows / run.epoch_steps + len(batch) - run.drawn
         for place, weight in enumerate(weights):
@@ -185,3 +187,9 @@ class DpSgd(TrainingDefense):
                 f"delta {self.delta:g} is not below 1 / {rows} rows = {1 / rows:.3g}: publishing a row at random would"
                 f" be private by that measure; ask for at most {0.1 / rows:.1g}"
             )
+
+
+def _bounded(sums: list[torch.Tensor], most: float) -> list[torch.Tensor]:
+    """One gradient over all weights, scaled down to a norm of at most ``most``."""
+    norm = math.sqrt(sum(float(one.square().sum()) for one in sums))
+    return [one * (most / norm) for one in sums] if norm > most else sums
