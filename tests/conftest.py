@@ -15,6 +15,7 @@ import pytest
 import torch
 
 if TYPE_CHECKING:
+    from stealproof.evidence.drand import Round
     from stealproof.roles.dataset import Dataset
     from stealproof.training.trained import Trained
 
@@ -77,3 +78,12 @@ def tsa(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     spec.loader.exec_module(module)
     with module.bench(tmp_path_factory.mktemp("tsa")) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def known_round() -> Round:
+    """A round of drand's quicknet, as the documentation of the package drand-verify on PyPI gives it."""
+    from stealproof.evidence.drand import Round
+
+    signature = "b713718a38ae728dfd477991af2822e08d2f305e47718cef9f7848ce4050e7be41076862b98fad56e91a6b85b89cd97b"
+    return Round(657413, bytes.fromhex(signature))

@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import json
 import stat
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,8 @@ from click.testing import CliRunner, Result
 
 from stealproof.claims import Claim
 from stealproof.cli import main
+from stealproof.evidence.dossier import open_dossier
+from stealproof.evidence.drand import QUICKNET, Round
 from stealproof.inputs.claim import save_claim
 
 
@@ -119,6 +125,115 @@ def test_a_plan_shows_nothing_that_tells_its_triggers(desk: Path) -> None:
     assert "tells the triggers" in result.output
 
 
+@pytest.fixture
+def drand(known_round: Round) -> Iterator[str]:
+    """The address of a server that has one round of drand."""
+    path = f"/{QUICKNET.hash}/public/{known_round.number}"
+    body = json.dumps({"round": known_round.number, "signature": known_round.signature.hex(), "randomness": "x"})
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == path else 404)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def plan(desk: Path, tsa: Any, known_round: Round) -> Path:
+    """A plan with a timestamp that leads to the known round of drand."""
+    (desk / "root.pem").write_bytes(tsa.root.pem)
+    options = ["--data", "digits", "-p", "triggers=30", "--key", "me.pem", "--beacon", "drand", "--out", "p.dossier"]
+    planned = run("plan", "derived_triggers", *options)
+    assert planned.exit_code == 0, planned.output
+    token = tsa.stamp_before(open_dossier(desk / "p.dossier").envelope, known_round)
+    (desk / "p.tsr").write_bytes(token)
+    stamped = run("timestamp", "p.dossier", "--reply", "p.tsr", "--tsa-root", "root.pem")
+    assert stamped.exit_code == 0, stamped.output
+    assert "round 657413 of drand comes out at 2023-09-15 11:00:03 UTC; go on then: stealproof claim" in stamped.stderr
+    return desk / "p.dossier"
+
+
+def test_a_plan_takes_its_beacon_from_drand_and_convicts(plan: Path, drand: str) -> None:
+    marking = ["derived_triggers", "mlp", "-a", "width=64", "--data", "digits", "--epochs", "10", "--plan", "p.dossier"]
+    marking = ["protect", *marking, "--out", "mine.safetensors", "--claim", "mine.claim", "--force"]
+    early = CliRunner().invoke(main, marking)
+    assert early.exit_code == 3
+    assert "takes its beacon from round 657413 of drand, which it does not hold" in early.stderr
+    assert "stealproof claim beacon" in early.stderr
+    assert "drand, but no round yet" in run("show", "p.dossier").stdout
+
+    result = run("beacon", "p.dossier", "--server", f"{drand}/")
+    assert result.exit_code == 0, result.output
+    assert "with round 657413 of drand, which came out at 2023-09-15 11:00:03 UTC" in result.stderr
+    assert stat.S_IMODE(plan.stat().st_mode) == 0o600
+    assert json.loads(run("show", "p.dossier", "--json").stdout)["beacon"] == "round 657413 of drand"
+    made = CliRunner().invoke(main, marking)
+    assert made.exit_code == 0, made.output
+    key = ["--key", "me.pem"]
+    new = run("new", "mine.claim", "--model", "mine.safetensors", *key, "--plan", "p.dossier", "--out", "m.dossier")
+    assert new.exit_code == 0, new.output
+    verified = run("verify", "m.dossier", "--tsa-root", "root.pem")
+    assert "beacon        round 657413 of drand, which came out" in verified.stdout
+    judging = ["judge", "m.dossier", "mine.safetensors", "--tsa-root", "root.pem", "--suspect-since", "2024-01-01"]
+    judged = CliRunner().invoke(main, [*judging, *key, "--out", "m.verdict", "--json"])
+    assert judged.exit_code == 0, judged.output
+    assert "round 657413 of drand" in json.loads(judged.stdout)["findings"][4]["words"]
+    assert CliRunner().invoke(main, ["judge", "--replay", "m.verdict"]).exit_code == 0
+
+
+def test_a_round_can_be_carried_by_hand_and_no_other_is_kept(plan: Path, known_round: Round, tsa: Any) -> None:
+    before = plan.read_bytes()
+    signature = known_round.signature.hex()
+    for number, text in ((657414, signature), (657413, signature[:-1] + "a"), (657413, "")):
+        (plan.parent / "wrong.json").write_text(json.dumps({"round": number, "signature": text}))
+        result = run("beacon", "p.dossier", "--reply", "wrong.json")
+        assert result.exit_code == 3, result.output
+        assert plan.read_bytes() == before
+    (plan.parent / "round.json").write_text(json.dumps({"round": 657413, "signature": signature}, indent=1))
+    assert run("beacon", "p.dossier", "--reply", "round.json").exit_code == 0
+    assert "round 657413" in run("verify", "p.dossier", "--tsa-root", "root.pem").stdout
+    # Another timestamp leads to another round.
+    assert run("timestamp", "p.dossier", "--tsa", tsa.url, "--force").exit_code == 0
+    result = run("beacon", "p.dossier")
+    assert result.exit_code == 2
+    assert "of drand comes out at" in result.stderr
+    assert "run the command again then" in result.stderr
+
+
+def test_without_the_extra_a_round_is_not_kept(plan: Path, drand: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "py_ecc.bls.hash_to_curve", None)
+    result = run("beacon", "p.dossier", "--server", drand)
+    assert result.exit_code == 2
+    assert result.stderr == "error: py_ecc is not installed; install it with: pip install 'stealproof[drand]'\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--server", "http://127.0.0.1:9"], 3, "public/657413 gave no round of drand"),
+        (["--server", "nowhere"], 2, "starts with http"),
+        (["--timeout", "0"], 2, "above 0 seconds"),
+        (["--reply", "none.json"], 2, "no file none.json"),
+        (["--reply", "root.pem"], 3, "root.pem is no JSON"),
+    ],
+)
+def test_a_round_that_does_not_come_is_one_sentence(plan: Path, arguments: list[str], code: int, message: str) -> None:
+    result = run("beacon", "p.dossier", *arguments)
+    assert result.exit_code == code, result.output
+    assert message in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -140,6 +255,7 @@ def test_a_plan_shows_nothing_that_tells_its_triggers(desk: Path) -> None:
         (["verify", "none.dossier"], 2, "no file"),
         (["verify", "mine.claim"], 3, "no archive"),
         (["verify", "mine.dossier", "--tsa-root", "none.pem"], 2, "can't be read"),
+        (["beacon", "mine.dossier"], 3, "dossier of a claim"),
         (["plan", "adi2018", "--data", "digits", "--key", "me.pem", "--out", "p.dossier"], 2, "derived"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from stealproof.claims import Claim
 from stealproof.court.claiming import claim_model, plan_parameters, plan_triggers
 from stealproof.court.hearing import Hearing, Party
 from stealproof.evidence.dossier import Dossier
+from stealproof.evidence.drand import Round
 from stealproof.evidence.keys import PrivateKey, new_key, open_private
 from stealproof.inputs.claim import save_claim
 from stealproof.oracle import Access, Answer, Answers, Domain, Oracle
@@ -79,6 +81,21 @@ class Dispute:
         return [self.innocent(100 + number) for number in range(count)]
 
 
+def claim_by(plan: Dossier, digits: Dataset) -> Claim:
+    """The claim that comes of marking a model by this plan."""
+    scheme = DerivedTriggers(**plan_parameters(plan, "derived_triggers"))
+    book = noise_book({"commitment": scheme.commitment, "beacon": scheme.beacon}, 20, digits.domain, digits.classes)
+    return Claim(scheme=scheme.name(), parameters=scheme.parameters(), secrets=book)
+
+
+@pytest.fixture(scope="session")
+def drawn(dispute: Dispute, digits: Dataset, known_round: Round) -> Dispute:
+    """The same dispute, but the plan takes its beacon from a round of drand."""
+    plan = plan_triggers(DerivedTriggers(triggers=20), digits, dispute.key, beacon="drand")
+    plan = plan.stamped(dispute.tsa.stamp_before(plan.envelope, known_round)).with_round(known_round)
+    return dataclasses.replace(dispute, plan=plan, planned=claim_by(plan, digits))
+
+
 @pytest.fixture(scope="session")
 def dispute(tmp_path_factory: pytest.TempPathFactory, digits: Dataset, tsa: Any) -> Dispute:
     folder = tmp_path_factory.mktemp("court")
@@ -88,8 +105,6 @@ def dispute(tmp_path_factory: pytest.TempPathFactory, digits: Dataset, tsa: Any)
     (folder / "model.safetensors").write_bytes(b"weights")
     plan = plan_triggers(DerivedTriggers(triggers=20), digits, key)
     plan = plan.stamped(tsa.stamp(plan.envelope))
-    scheme = DerivedTriggers(**plan_parameters(plan, "derived_triggers"))
-    book = noise_book({"commitment": scheme.commitment, "beacon": scheme.beacon}, 20, digits.domain, digits.classes)
     rng = np.random.default_rng(0)
     secrets = {
         "inputs": rng.random((20, 1, 8, 8)).astype(np.float32),
@@ -104,6 +119,6 @@ def dispute(tmp_path_factory: pytest.TempPathFactory, digits: Dataset, tsa: Any)
         root=tsa.root.pem,
         model=folder / "model.safetensors",
         plan=plan,
-        planned=Claim(scheme=scheme.name(), parameters=scheme.parameters(), secrets=book),
+        planned=claim_by(plan, digits),
         chosen=Claim(scheme="adi2018", parameters={"triggers": 20}, secrets=secrets),
     )

@@ -10,11 +10,11 @@ from stealproof.court.claiming import (
     claim_model,
     is_derived,
     opened_claim,
-    plan_beacon,
     plan_parameters,
     plan_triggers,
     terms_of,
 )
+from stealproof.court.drawing import plan_beacon
 from stealproof.errors import EvidenceError, InputError
 from stealproof.evidence.dossier import Dossier
 from stealproof.evidence.keys import new_key, open_private

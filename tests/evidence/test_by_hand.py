@@ -18,10 +18,11 @@ import pytest
 from stealproof.claims import Claim
 from stealproof.court.verdict_file import VERDICT
 from stealproof.evidence.archive import pack
-from stealproof.evidence.beacon import timestamp_beacon
-from stealproof.evidence.canonical import digest
+from stealproof.evidence.beacon import drand_beacon, timestamp_beacon
+from stealproof.evidence.canonical import canonical, digest
 from stealproof.evidence.commitment import commit, new_salt
-from stealproof.evidence.dossier import CLAIM, Dossier, new_dossier
+from stealproof.evidence.dossier import CLAIM, PLAN, Dossier, new_dossier
+from stealproof.evidence.drand import Round
 from stealproof.evidence.envelope import sign
 from stealproof.evidence.keys import PrivateKey, new_key, open_private
 from stealproof.evidence.model_manifest import model_digest
@@ -60,6 +61,16 @@ def written_dossier(folder: Path, key: PrivateKey, tsa: Any) -> Dossier:
     return dossier
 
 
+def write_plan(folder: Path, key: PrivateKey, tsa: Any, known_round: Round) -> None:
+    """The plan that the page looks into: its beacon is a round of drand."""
+    plan = new_dossier(
+        canonical({"beacon": "drand"}), new_salt(), kind=PLAN, subject="none yet", model="", scheme="derived_triggers",
+        parameters={}, key=key, created=datetime.datetime.now(datetime.UTC),
+    )  # fmt: skip
+    plan = plan.stamped(tsa.stamp_before(plan.envelope, known_round)).with_round(known_round)
+    (folder / "plan.dossier").write_bytes(plan.to_bytes())
+
+
 def write_verdict(folder: Path, key: PrivateKey, dossier: Dossier) -> None:
     said = {
         "decision": "inconclusive",
@@ -79,11 +90,14 @@ def write_verdict(folder: Path, key: PrivateKey, dossier: Dossier) -> None:
 
 @pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}, which the page uses")
 @pytest.mark.parametrize("algorithm", ["ed25519", "ecdsa-p256"])
-def test_the_commands_of_the_page_find_what_we_find(tmp_path: Path, tsa: Any, algorithm: Any) -> None:
+def test_the_commands_of_the_page_find_what_we_find(
+    tmp_path: Path, tsa: Any, algorithm: Any, known_round: Round
+) -> None:
     new_key(tmp_path / "me.key", algorithm=algorithm)
     key = open_private(tmp_path / "me.key")
     dossier = written_dossier(tmp_path, key, tsa)
     write_verdict(tmp_path, key, dossier)
+    write_plan(tmp_path, key, tsa, known_round)
     # The page was written at another time than this dossier.
     script = re.sub(r"\$\(date -d '[^']*' \+%s\)", "$(date +%s)", commands())
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -108,6 +122,8 @@ def test_the_commands_of_the_page_find_what_we_find(tmp_path: Path, tsa: Any, al
     assert seen.count(digest(b"answers")) == 2
     assert seen.count("d01bb24757c864e18687fd1394f30b43c17694e87b426234cabf23ed472442b9") == 2
     assert "\nsame\n" in seen
+    assert known_round.to_bytes().decode() in seen
+    assert f"\n{drand_beacon(known_round).value.hex()}  -\n{known_round.number}\n" in seen
     # The authority of the tests signs with ECDSA.
     assert hashlib.sha256(framed_beacon(tmp_path / "open")).digest() == timestamp_beacon(dossier.token).value
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from stealproof.errors import EvidenceError, InputError, MissingData
 from stealproof.evidence import dossier as module
-from stealproof.evidence.archive import pack
+from stealproof.evidence.archive import pack, unpack
 from stealproof.evidence.dossier import (
     ALLOWED,
     CLAIM,
@@ -27,6 +27,7 @@ from stealproof.evidence.dossier import (
     read_evidence,
     read_statement,
 )
+from stealproof.evidence.drand import Round
 from stealproof.evidence.envelope import sign
 from stealproof.evidence.keys import PrivateKey, new_key, open_private
 from stealproof.evidence.statement import PAYLOAD_TYPE, Statement
@@ -108,6 +109,44 @@ def test_a_timestamp_is_added_without_touching_the_statement(key: PrivateKey) ->
     stamped = made(key).stamped(b"token")
     assert Dossier.from_bytes(stamped.to_bytes(), what="it").token == b"token"
     assert stamped.envelope == made(key).envelope
+
+
+def test_a_plan_holds_the_round_of_its_token(key: PrivateKey, known_round: Round) -> None:
+    bare = made(key, kind=PLAN, model="").stamped(b"token")
+    held = bare.with_round(known_round)
+    content = held.to_bytes()
+    assert Dossier.from_bytes(content, what="it") == held
+    assert Round.from_bytes(held.round, what="it") == known_round
+    assert README.encode() not in content
+    assert b"the round of drand that the triggers follow from" in content
+    assert README.encode() in bare.to_bytes()
+    assert held.stamped(b"token") == bare
+    assert held.closed().round == b""
+
+
+def test_a_round_stands_only_where_it_belongs(key: PrivateKey, known_round: Round) -> None:
+    claim, plan = made(key).stamped(b"token"), made(key, kind=PLAN, model="").stamped(b"token")
+    held = plan.with_round(known_round)
+    for wrong, message in (
+        (claim.with_round(known_round), "only in an open, timestamped plan"),
+        (dataclasses.replace(held, token=b""), "only in an open, timestamped plan"),
+        (dataclasses.replace(held, content=b"", salt=b""), "only in an open, timestamped plan"),
+        (dataclasses.replace(held, round=held.round + b" "), "in another form"),
+        (dataclasses.replace(held, round=b"[]"), "holds no round"),
+        (dataclasses.replace(held, round=bytes(257)), "expected at most 256"),
+    ):
+        with pytest.raises(EvidenceError, match=message):
+            Dossier.from_bytes(wrong.to_bytes(), what="it")
+    files = unpack(held.to_bytes(), ALLOWED, what="it")
+    for name, content, message in (
+        ("README.txt", README.encode(), "another README"),
+        ("round.json", b"", "is no JSON"),
+    ):
+        with pytest.raises(EvidenceError, match=message):
+            Dossier.from_bytes(pack(files | {name: content}), what="it")
+    del files["round.json"]
+    with pytest.raises(EvidenceError, match="another README"):
+        Dossier.from_bytes(pack(files), what="it")
 
 
 @given(data=st.data())

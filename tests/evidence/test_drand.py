@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stealproof.errors import EvidenceError, MissingExtra
-from stealproof.evidence.drand import DOMAIN, QUICKNET, Chain, _pairings, check_round, fetch_round
+from stealproof.evidence import _exchange
+from stealproof.evidence.drand import DOMAIN, QUICKNET, Chain, Round, _pairings, check_round, fetch_round
 
 LIMIT = sys.getrecursionlimit()
 with _pairings():
@@ -111,23 +112,57 @@ def test_the_first_round_after_a_moment_is_the_only_one_that_may_be(naive: datet
     assert number == 1 or QUICKNET.time_of(number) - timedelta(seconds=QUICKNET.period) < moment
 
 
-def test_a_round_is_fetched_from_the_chain_s_address_and_checked() -> None:
+ANSWER = json.dumps({"round": NUMBER, "randomness": RANDOMNESS, "signature": SIGNATURE.hex()}).encode()
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, answer: bytes) -> list[str]:
+    """Which addresses are asked, each of which gives this answer."""
     asked = []
 
-    def fetch(url: str) -> bytes:
+    def exchange(url: str, **_: object) -> bytes:
         asked.append(url)
-        return json.dumps({"round": NUMBER, "randomness": RANDOMNESS, "signature": SIGNATURE.hex()}).encode()
+        return answer
 
-    assert fetch_round(NUMBER, fetch=fetch) == SIGNATURE
-    assert asked == [f"https://api.drand.sh/{QUICKNET.hash}/public/657413"]
+    monkeypatch.setattr(_exchange, "exchange", exchange)
+    return asked
+
+
+@pytest.mark.parametrize("server", ["https://api.drand.sh", "http://localhost:8080/"])
+def test_a_round_is_fetched_from_the_chain_s_address(monkeypatch: pytest.MonkeyPatch, server: str) -> None:
+    asked = answering(monkeypatch, ANSWER)
+    assert fetch_round(NUMBER, server=server, timeout=5) == Round(NUMBER, SIGNATURE)
+    assert asked == [f"{server.rstrip('/')}/{QUICKNET.hash}/public/657413"]
 
 
 @pytest.mark.parametrize(
-    "answer", [b"{}", b"[]", b'{"signature": "xyz"}', b'{"signature": 3}', b"<html>", b'{"a":1,"a":1}']
+    "answer",
+    [
+        b"{}",
+        b"[]",
+        b'{"round": 1}',
+        b'{"round": 1, "signature": "xyz"}',
+        b'{"round": 1, "signature": 3}',
+        b'{"round": "1", "signature": ""}',
+        b'{"round": true, "signature": ""}',
+        b"<html>",
+        b'{"a":1,"a":1}',
+    ],
 )
-def test_a_server_without_the_round_is_named(answer: bytes) -> None:
+def test_a_server_without_the_round_is_named(monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
+    answering(monkeypatch, answer)
     with pytest.raises(EvidenceError, match=r"api\.drand\.sh"):
-        fetch_round(NUMBER, fetch=lambda _: answer)
+        fetch_round(NUMBER, timeout=5)
+
+
+def test_a_stored_round_has_one_form() -> None:
+    drawn = Round.from_answer(ANSWER, what="it")
+    content = drawn.to_bytes()
+    assert content == b'{"round":657413,"signature":"%s"}' % SIGNATURE.hex().encode()
+    assert Round.from_bytes(content, what="it") == drawn
+    for other in (ANSWER, content + b"\n", content.replace(b"b713", b"B713"), content.replace(b"b713", b"b7 13")):
+        assert Round.from_answer(other, what="it") == drawn
+        with pytest.raises(EvidenceError, match="in another form"):
+            Round.from_bytes(other, what="it")
 
 
 def test_without_the_extra_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,9 @@ import pytest
 
 from stealproof.errors import EvidenceError
 from stealproof.evidence.archive import DATE, pack, unpack
+from stealproof.evidence.beacon import check_beacon, drand_beacon
 from stealproof.evidence.dossier import ALLOWED, CLAIM, PLAN, Dossier, check_content, new_dossier, read_statement
+from stealproof.evidence.drand import Round
 from stealproof.evidence.keys import PrivateKey, new_key, open_private
 from stealproof.evidence.timestamp import check_token
 
@@ -41,12 +43,25 @@ def whole(key: PrivateKey, tsa: Any) -> bytes:
     return made.stamped(tsa.stamp(made.envelope)).to_bytes()
 
 
+@pytest.fixture(scope="module")
+def plan(key: PrivateKey, tsa: Any, known_round: Round) -> bytes:
+    """A plan with a real token, and with the real round of drand that this leads to."""
+    made = new_dossier(
+        b"{}", SALT, kind=PLAN, subject="none yet", model="", scheme="s", parameters={}, key=key,
+        created=datetime.now(UTC),
+    )  # fmt: skip
+    return made.stamped(tsa.stamp_before(made.envelope, known_round)).with_round(known_round).to_bytes()
+
+
 def findings(content: bytes, tsa: Any) -> tuple[object, ...]:
     """All that a stranger reads in an open dossier."""
     dossier = Dossier.from_bytes(content, what="it")
     said = read_statement(dossier, what="it")
     check_content(dossier, said, what="it")
-    return said, dossier.content, check_token(dossier.token, dossier.envelope, roots=tsa.roots)
+    stamp = check_token(dossier.token, dossier.envelope, roots=tsa.roots)
+    if dossier.round:
+        check_beacon(drand_beacon(Round.from_bytes(dossier.round, what="it")), dossier.token)
+    return said, dossier.content, dossier.round, stamp
 
 
 def flips(content: bytes, seed: int, step: int = 1) -> Iterator[bytes]:
@@ -62,6 +77,31 @@ def test_no_byte_of_the_file_can_be_flipped(whole: bytes, tsa: Any) -> None:
     for altered in flips(whole, 0):
         with pytest.raises(EvidenceError):
             findings(altered, tsa)
+
+
+def test_no_byte_of_a_plan_with_a_round_can_be_flipped(plan: bytes, tsa: Any) -> None:
+    for altered in flips(plan, 3):
+        with pytest.raises(EvidenceError):
+            findings(altered, tsa)
+
+
+@pytest.mark.parametrize("name", ["README.txt", "round.json"])
+def test_no_byte_of_a_round_can_be_flipped_and_packed_again(plan: bytes, tsa: Any, name: str) -> None:
+    files = unpack(plan, ALLOWED, what="it")
+    assert findings(plan, tsa)
+    for altered in flips(files[name], 4):
+        with pytest.raises(EvidenceError):
+            findings(pack(files | {name: altered}), tsa)
+
+
+def test_a_flipped_byte_of_a_token_leads_to_no_other_round(plan: bytes, tsa: Any) -> None:
+    files, expected = unpack(plan, ALLOWED, what="it"), findings(plan, tsa)
+    for altered in flips(files["timestamp.tsr"], 5, step=5):
+        try:
+            found = findings(pack(files | {"timestamp.tsr": altered}), tsa)
+        except EvidenceError:
+            continue
+        assert found == expected
 
 
 @pytest.mark.parametrize("name", PARTS)

@@ -21,7 +21,7 @@ from stealproof.evidence._token import (
     check_signing_certificate,
     read_token,
 )
-from stealproof.evidence.timestamp import check_token, make_request, request_token
+from stealproof.evidence.timestamp import check_token, make_request, request_token, stated_time
 
 CONTENT = b"a claim's commitment"
 SAME = b"the same content, asked for twice"
@@ -229,6 +229,11 @@ def test_a_server_that_is_not_there_is_named() -> None:
         request_token("http://127.0.0.1:9/", CONTENT, timeout=5)
     with pytest.raises(EvidenceError, match="gave no timestamp"):
         request_token("http://[", CONTENT, timeout=5)
+
+
+def test_a_token_tells_its_time_before_it_is_checked(tsa: Any) -> None:
+    token = tsa.stamp(CONTENT)
+    assert stated_time(token) == check_token(token, CONTENT, roots=tsa.roots).time
 
 
 def test_what_a_caller_must_not_give(tsa: Any) -> None:

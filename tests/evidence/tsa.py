@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from stealproof.evidence._der import Node, encode, nodes
+from stealproof.evidence.beacon import MARGIN
+from stealproof.evidence.drand import QUICKNET, Round
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 TIME_STAMPING = ExtendedKeyUsageOID.TIME_STAMPING
@@ -241,6 +243,12 @@ class Bench:
     def stamp(self, content: bytes) -> bytes:
         """An honest token for ``content``, of now."""
         return self.signer.stamp(content)
+
+    def stamp_before(self, content: bytes, drawn: Round) -> bytes:
+        """A token, by an authority that was valid then, of a time that leads to this round of drand."""
+        moment = QUICKNET.time_of(drawn.number) - MARGIN
+        day = timedelta(days=1)
+        return self.authority("early", valid=(moment - day, moment + day)).forge(content, moment)
 
     def altered(self, token: bytes, changes: dict[bytes, bytes]) -> bytes:
         """The token with some of its values exchanged, every length around them made right."""

@@ -71,11 +71,12 @@ def save(dossier: Dossier, out: Path, *, mode: int | None = PRIVATE) -> None:
 
 def described(path: Path) -> dict[str, Any]:
     """What the dossier at ``path`` says, without secrets, in JSON types."""
-    from stealproof.evidence.dossier import PLAN, open_dossier, read_statement
+    from stealproof.evidence.dossier import PLAN, Dossier, open_dossier, read_statement
 
     dossier = open_dossier(path)
     said = read_statement(dossier, what=str(path))
     planned = dossier.kind == PLAN
+    plan = dossier if planned else Dossier.from_bytes(dossier.plan, what="the plan") if dossier.plan else None
     # With the timestamp, the commitment of a plan tells the triggers.
     digests = {"sha256": None, "commitment": None} if planned else {"sha256": said.model, "commitment": said.commitment}
     return {
@@ -90,7 +91,18 @@ def described(path: Path) -> dict[str, Any]:
         "timestamped": bool(dossier.token),
         "open": dossier.opened,
         "plan": said.plan,
+        "beacon": None if plan is None or not plan.opened else _beacon(plan),
     }
+
+
+def _beacon(plan: Dossier) -> str:
+    """Where the plan's triggers come from, as it says; nothing is verified."""
+    from stealproof.court.drawing import planned_kind
+    from stealproof.evidence.drand import Round
+
+    if not plan.round:
+        return {"timestamp": "timestamp", "drand": "drand, but no round yet"}[planned_kind(plan)]
+    return f"round {Round.from_bytes(plan.round, what='its round').number} of drand"
 
 
 def print_report(report: dict[str, Any], *, as_json: bool) -> None:

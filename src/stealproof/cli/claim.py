@@ -53,6 +53,13 @@ def key_command(path: Path, algorithm: Any) -> None:
 @parameter_option
 @key_option
 @click.option("--out", type=FILE, required=True, metavar="X.dossier", help="The file to write.")
+@click.option(
+    "--beacon",
+    type=click.Choice(["timestamp", "drand"]),
+    default="timestamp",
+    show_default=True,
+    help="What the triggers follow from: the timestamp itself, or the round of drand that comes out a minute after it.",
+)
 def plan_command(
     scheme_name: str,
     data_spec: str,
@@ -60,10 +67,12 @@ def plan_command(
     parameters: tuple[str, ...],
     key_path: Path | None,
     out: Path,
+    beacon: Any,
 ) -> None:
     """Before you mark a model: promise how, so that its triggers will be ones that nobody chose.
 
-    Then have the plan timestamped, and give it to `stealproof protect SCHEME ... --plan X.dossier`.
+    Then have the plan timestamped (for drand, go on with `stealproof claim beacon`), and give it to
+    `stealproof protect SCHEME ... --plan X.dossier`.
     """
     from stealproof import catalog
     from stealproof.court.claiming import plan_triggers
@@ -76,7 +85,7 @@ def plan_command(
     scheme = catalog.make(scheme_name, "ownership", **parse_parameters(parameters))
     if not isinstance(scheme, DerivedTriggers):
         raise InputError(f"{scheme.name()} chooses its triggers, so nothing can be planned; plan derived_triggers")
-    plan = plan_triggers(scheme, open_data(data_spec, **parse_parameters(data_pairs)), key)
+    plan = plan_triggers(scheme, open_data(data_spec, **parse_parameters(data_pairs)), key, beacon=beacon)
     save(plan, out)
     say(f"saved {out}; keep it secret, and go on: stealproof claim timestamp {out} --tsa URL")
 
@@ -125,8 +134,9 @@ def timestamp_command(
     force: bool,
 ) -> None:
     """Have somebody else sign that DOSSIER exists today; only its SHA-256 is sent. The file is replaced."""
+    from stealproof.court.drawing import due_round, in_utc, planned_kind
     from stealproof.errors import InputError
-    from stealproof.evidence.dossier import open_dossier, read_evidence, read_statement
+    from stealproof.evidence.dossier import PLAN, open_dossier, read_evidence, read_statement
     from stealproof.evidence.timestamp import check_token, make_request, request_token
     from stealproof.files import write_atomic
 
@@ -152,8 +162,37 @@ def timestamp_command(
         say(f"{stamp.authority} saw it at {stamp.time:%Y-%m-%d %H:%M:%S} UTC")
     else:
         say("whether to trust the authority was not checked; --tsa-root names its root certificate")
-    save(dossier.stamped(token), path)
+    stamped = dossier.stamped(token)
+    save(stamped, path)
     say(f"saved {path}, timestamped")
+    if stamped.kind == PLAN and stamped.opened and planned_kind(stamped) == "drand":
+        number, moment = due_round(stamped)
+        say(f"round {number} of drand comes out at {in_utc(moment)}; go on then: stealproof claim beacon {path}")
+
+
+@command.command("beacon")
+@click.argument("path", metavar="PLAN", type=FILE)
+@click.option("--server", metavar="URL", help="Address of a server of drand.  [default: https://api.drand.sh]")
+@click.option("--reply", type=FILE, metavar="X.json", help="Take what such a server answered from a file.")
+@click.option("--timeout", type=float, default=30.0, show_default=True, help="Seconds to wait for the server.")
+def beacon_command(path: Path, server: str | None, reply: Path | None, timeout: float) -> None:
+    """Put the round of drand into a timestamped PLAN (a .dossier file) that takes its beacon from one.
+
+    It is the first that comes out a minute or more after the timestamp; no other is accepted. The file is replaced.
+    """
+    from stealproof.court.drawing import due_round, fetch_due, hold_round, in_utc
+    from stealproof.evidence.dossier import check_content, open_dossier, read_evidence, read_statement
+    from stealproof.evidence.drand import SERVER, Round
+
+    plan = open_dossier(path)
+    check_content(plan, read_statement(plan, what=str(path)), what=str(path))
+    number, moment = due_round(plan)
+    if reply is None:
+        drawn = fetch_due(plan, server=server or SERVER, timeout=timeout)
+    else:
+        drawn = Round.from_answer(read_evidence(reply), what=str(reply))
+    save(hold_round(plan, drawn), path)
+    say(f"saved {path}, with round {number} of drand, which came out at {in_utc(moment)}")
 
 
 @command.command("close")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from stealproof.claims import Claim
-from stealproof.court.claiming import check_follows, is_derived, plan_beacon
+from stealproof.court.claiming import check_follows, is_derived
+from stealproof.court.drawing import beacon_in_words, in_utc, plan_beacon
 from stealproof.court.hearing import Hearing, Party
 from stealproof.errors import EvidenceError, InputError
 from stealproof.evidence.dossier import CLAIM, Assertion, Dossier, check_content, public_parameters, read_statement
@@ -16,7 +17,8 @@ from stealproof.inputs.claim import read_claim
 
 GRINDABLE = 10**9
 """Timestamps that an accuser may collect in secret, until one gives triggers that fit a suspect which it can ask.
-Against a suspect that came after the timestamp this is no use."""
+Against a suspect that came after the timestamp this is no use. Rounds of drand are no other in this: each timestamp
+leads to one, and all of them are out before the accuser has to say which plan and timestamp it shows."""
 Outcome = tuple[bool | None, str]
 
 
@@ -77,15 +79,15 @@ def check_precedence(file: File, suspect: Party) -> Outcome:
     if file.dossier.token:
         check_token(file.dossier.token, file.dossier.envelope, roots=hearing.roots)
     stamp = check_token(oldest.token, oldest.envelope, roots=hearing.roots)
-    words = f"{stamp.authority} saw the {what} at {_shown(stamp.time)}"
+    words = f"{stamp.authority} saw the {what} at {in_utc(stamp.time)}"
     known = [(hearing.since, "the accuser could look at the suspect")] if hearing.since is not None else []
     if hearing.counter:
         known.append((_counter_time(hearing, suspect), "the suspect's maker had claimed the suspect"))
     if known and stamp.time < min(known)[0]:
         file.precedes = True
-        return True, f"{words}, before {min(known)[1]} ({_shown(min(known)[0])})"
+        return True, f"{words}, before {min(known)[1]} ({in_utc(min(known)[0])})"
     if known:
-        words += f", not before {min(known)[1]} ({_shown(min(known)[0])})"
+        words += f", not before {min(known)[1]} ({in_utc(min(known)[0])})"
     else:
         words += "; since when the accuser could look at the suspect, nobody said (--suspect-since, --counter)"
     if planned:
@@ -108,13 +110,14 @@ def check_generation(file: File, suspect: Party) -> Outcome:
     if not hearing.roots:
         return False, "the plan has a timestamp, but the judge named no authority to trust (--tsa-root)"
     stamp = check_token(plan.token, plan.envelope, roots=hearing.roots)
-    if claim.secrets["beacon"] != plan_beacon(plan):
-        raise EvidenceError("the claim's triggers follow from another beacon than the plan's timestamp")
+    beacon = plan_beacon(plan)
+    if claim.secrets["beacon"] != beacon.value.hex():
+        raise EvidenceError(f"the claim's triggers follow from another beacon than the plan's {beacon.kind}")
     _derive_again(claim, suspect)
     file.honest = True
     return True, (
-        f"{stamp.authority} saw the plan at {_shown(stamp.time)}; all {len(claim.secrets['labels'])} triggers follow"
-        " from the plan and that timestamp, which nobody could choose"
+        f"{stamp.authority} saw the plan at {in_utc(stamp.time)}; all {len(claim.secrets['labels'])} triggers follow"
+        f" from the plan and {beacon_in_words(beacon)}, which nobody could choose"
     )
 
 
@@ -140,7 +143,3 @@ def _counter_time(hearing: Hearing, suspect: Party) -> datetime:
     if not counter.token:
         raise EvidenceError("the counter-dossier has no timestamp, so it does not say since when the suspect exists")
     return check_token(counter.token, counter.envelope, roots=hearing.roots).time
-
-
-def _shown(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

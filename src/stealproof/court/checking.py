@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stealproof.court.claiming import check_follows, plan_beacon
+from stealproof.court.claiming import check_follows
+from stealproof.court.drawing import beacon_in_words, plan_beacon, planned_kind
 from stealproof.errors import EvidenceError
 from stealproof.evidence.dossier import CLAIM, Dossier, check_content, public_parameters, read_statement
 from stealproof.evidence.keys import PublicKey
@@ -47,10 +48,23 @@ def check_dossier(
         if dossier.plan:
             plan = Dossier.from_bytes(dossier.plan, what="the plan")
             check_follows(claim, plan)
-            if claim.secrets["beacon"] != plan_beacon(plan):
-                raise EvidenceError("the claim's triggers follow from another beacon than the plan's timestamp")
+            beacon = plan_beacon(plan)
+            if claim.secrets["beacon"] != beacon.value.hex():
+                raise EvidenceError(f"the claim's triggers follow from another beacon than the plan's {beacon.kind}")
             checks["plan"] = f"the claim follows from it; {_stamp(plan, roots)}"
+            if beacon.kind == "drand":
+                checks["beacon"] = beacon_in_words(beacon)
+    else:
+        checks["beacon"] = _beacon(dossier)
     return checks
+
+
+def _beacon(plan: Dossier) -> str:
+    kind = planned_kind(plan)
+    if not plan.token or (kind == "drand" and not plan.round):
+        words = {"timestamp": "the timestamp", "drand": "the round of drand that the timestamp leads to"}
+        return f"none yet; it will be {words[kind]}"
+    return beacon_in_words(plan_beacon(plan))
 
 
 def _stamp(dossier: Dossier, roots: Sequence[bytes]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stealproof.court.drawing import plan_beacon, planned_kind
 from stealproof.errors import EvidenceError, InputError
 from stealproof.evidence.canonical import canonical, parse
 from stealproof.evidence.commitment import new_salt
@@ -25,6 +26,7 @@ from stealproof.inputs.claim import read_claim
 
 if TYPE_CHECKING:
     from stealproof.claims import Claim
+    from stealproof.evidence.beacon import Kind
     from stealproof.ownership.derived_triggers import DerivedTriggers
     from stealproof.roles.dataset import Dataset
 
@@ -43,14 +45,13 @@ def claim_model(content: bytes, model: Path, key: PrivateKey, *, plan: bytes = b
         what: the claim file's name, for messages.
 
     Raises:
-        EvidenceError: no claim, or one that does not follow from the plan.
+        EvidenceError: no claim, one that does not follow from the plan, or a plan without its beacon.
     """
     claim = read_claim(content, what=what)
     if plan:
         opened = Dossier.from_bytes(plan, what="the plan")
         check_follows(claim, opened)
-        if not opened.token:
-            raise EvidenceError("the plan has no timestamp, so that nobody can see that it came first")
+        plan_beacon(opened)
     elif is_derived(claim) and claim.parameters["commitment"]:
         raise InputError(
             "this claim follows from a plan; name its dossier with --plan, since it proves nothing without"
@@ -69,10 +70,10 @@ def claim_model(content: bytes, model: Path, key: PrivateKey, *, plan: bytes = b
     )
 
 
-def plan_triggers(scheme: DerivedTriggers, data: Dataset, key: PrivateKey) -> Dossier:
+def plan_triggers(scheme: DerivedTriggers, data: Dataset, key: PrivateKey, *, beacon: Kind = "timestamp") -> Dossier:
     """The plan to mark a model for ``data`` with ``scheme``, before anybody knows which triggers that will be."""
     salt = new_salt()
-    content = planned(scheme.name(), scheme.parameters(), terms_of(scheme, data))
+    content = planned(scheme.name(), scheme.parameters(), terms_of(scheme, data), beacon=beacon)
     return new_dossier(
         content,
         salt,
@@ -98,14 +99,14 @@ def terms_of(scheme: DerivedTriggers, data: Dataset) -> str:
     return str(book["terms"])
 
 
-def planned(scheme: str, parameters: Mapping[str, Any], terms: str) -> bytes:
-    """What a plan commits to."""
+def planned(scheme: str, parameters: Mapping[str, Any], terms: str, *, beacon: Kind) -> bytes:
+    """What a plan commits to. Of the timestamp as the beacon it says nothing, as plans from before the choice do."""
     whole = {
         "scheme": scheme,
         "parameters": public_parameters(parameters),
         "terms": parse(terms.encode(errors="surrogatepass"), what="the terms"),
     }
-    return canonical(whole)
+    return canonical(whole if beacon == "timestamp" else whole | {"beacon": beacon})
 
 
 def opened_claim(content: bytes, *, what: str) -> Claim:
@@ -130,7 +131,7 @@ def check_follows(claim: Claim, plan: Dossier) -> None:
     if not is_derived(claim):
         raise EvidenceError(f"a claim of {claim.scheme} follows from no plan, since its triggers were chosen")
     try:
-        content = planned(claim.scheme, claim.parameters, claim.secrets["terms"])
+        content = planned(claim.scheme, claim.parameters, claim.secrets["terms"], beacon=planned_kind(plan))
     except InputError as error:
         raise EvidenceError(f"the claim names what no plan can: {error}") from error
     if content != plan.content:
@@ -145,25 +146,12 @@ def is_derived(claim: Claim) -> bool:
     return all(isinstance(text, str) for text in texts) and {"commitment", "beacon"} <= set(claim.parameters)
 
 
-def plan_beacon(plan: Dossier) -> str:
-    """The beacon that follows from the plan's timestamp, in hexadecimal.
-
-    Raises:
-        EvidenceError: it has none.
-    """
-    from stealproof.evidence.beacon import timestamp_beacon
-
-    if not plan.token:
-        raise EvidenceError("the plan has no timestamp, so there is no beacon; stealproof claim timestamp makes one")
-    return timestamp_beacon(plan.token).value.hex()
-
-
 def plan_parameters(plan: Dossier, scheme: str) -> dict[str, Any]:
     """What to construct ``scheme`` with, now that there is a beacon.
 
     Raises:
         InputError: the plan is to use another scheme.
-        EvidenceError: it is no plan that checks out, or has no timestamp.
+        EvidenceError: it is no plan that checks out, or its beacon was not drawn yet.
     """
     said = read_statement(plan, what="the plan")
     if plan.kind != PLAN:
@@ -172,4 +160,4 @@ def plan_parameters(plan: Dossier, scheme: str) -> dict[str, Any]:
     if said.scheme != scheme:
         raise InputError(f"the plan is to use {said.scheme}, not {scheme}; name the scheme that was planned")
     fixed = {name: tuple(value) if isinstance(value, list) else value for name, value in said.parameters.items()}
-    return fixed | {"commitment": said.commitment, "beacon": plan_beacon(plan)}
+    return fixed | {"commitment": said.commitment, "beacon": plan_beacon(plan).value.hex()}

@@ -8,18 +8,18 @@ Of a kind each:
     and would try out beforehand.
 ``drand``
     The first round of a public randomness that comes out a minute or more after the commitment's timestamp. Whoever has
-    the timestamp has no choice of rounds.
+    the timestamp has no choice of rounds. An authority that works for the accuser can try out signatures of the right
+    time for a beacon of the first kind, unseen; for one of this kind it has to lie about the time.
 
-What remains is that an accuser may ask for many timestamps, of one commitment or of many, and show the one that suits
-it. Nothing in a token tells how many others there are. Such attempts are counted when a log shows them, and then
-``measures/grinding.py`` corrects the p-value; an accuser who hides k attempts gains a factor of at most k, which a
+With either, what remains is that an accuser may ask for many timestamps, of one commitment or of many, and show the one
+that suits it. Nothing in a token tells how many others there are. Such attempts are counted when a log shows them, and
+then ``measures/grinding.py`` corrects the p-value; an accuser who hides k attempts gains a factor of at most k, which a
 p-value far below the level outlasts.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -27,8 +27,8 @@ from typing import Literal
 from stealproof.errors import EvidenceError
 from stealproof.evidence._extra import from_court
 from stealproof.evidence._token import read_token
-from stealproof.evidence.drand import QUICKNET, Chain, check_round, fetch_round
-from stealproof.evidence.timestamp import Stamp, check_token
+from stealproof.evidence.drand import QUICKNET, Chain, Round, check_round
+from stealproof.evidence.timestamp import stated_time
 
 with from_court("cryptography"):
     from cryptography.exceptions import UnsupportedAlgorithm
@@ -40,12 +40,14 @@ TAG = b"stealproof beacon from a timestamp 1"
 MARGIN = timedelta(seconds=60)
 """How long after the timestamp a round of drand counts: more than the clock of an honest authority is ever slow."""
 
+Kind = Literal["timestamp", "drand"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beacon:
     """32 bytes, and what shows where they come from."""
 
-    kind: Literal["timestamp", "drand"]
+    kind: Kind
     value: bytes
     number: int = 0
     """Of the round, for drand."""
@@ -70,39 +72,30 @@ def timestamp_beacon(token: bytes) -> Beacon:
     return Beacon(kind="timestamp", value=hashlib.sha256(framed).digest())
 
 
-def drand_beacon(
-    token: bytes, content: bytes, *, roots: Sequence[bytes], fetch: Callable[[str], bytes], chain: Chain = QUICKNET
-) -> Beacon:
-    """The round that a commitment's timestamp leads to, fetched and checked; see ``fetch_round`` for ``fetch``.
-
-    It is not out before ``MARGIN`` has passed since the timestamp.
-    """
-    number = chain.first_after(check_token(token, content, roots=roots).time + MARGIN)
-    signature = fetch_round(number, chain=chain, fetch=fetch)
-    return Beacon(kind="drand", value=hashlib.sha256(signature).digest(), number=number, signature=signature)
+def round_after(token: bytes, *, chain: Chain = QUICKNET) -> int:
+    """The number of the round that a token's time leads to; it is not out before ``MARGIN`` has passed since then."""
+    return chain.first_after(stated_time(token) + MARGIN)
 
 
-def check_beacon(
-    beacon: Beacon, token: bytes, content: bytes, *, roots: Sequence[bytes], chain: Chain = QUICKNET
-) -> Stamp:
-    """What the timestamp of the commitment says, if it checks out and ``beacon`` is the one it leads to.
+def drand_beacon(drawn: Round) -> Beacon:
+    """The beacon that a round is, if it checks out."""
+    value = hashlib.sha256(drawn.signature).digest()
+    return Beacon(kind="drand", value=value, number=drawn.number, signature=drawn.signature)
+
+
+def check_beacon(beacon: Beacon, token: bytes, *, chain: Chain = QUICKNET) -> None:
+    """Raise ``EvidenceError`` unless ``token`` leads to ``beacon``; the token itself is for ``check_token`` to check.
 
     Args:
         beacon: as the accuser gives it.
         token: the timestamp of the commitment.
-        content: what was timestamped.
-        roots: see ``check_token``.
         chain: the rounds that count, for drand; the judge's choice.
-
-    Raises:
-        EvidenceError: with the reason.
     """
-    stamp = check_token(token, content, roots=roots)
     if beacon.kind == "timestamp":
         if beacon != timestamp_beacon(token):
             raise EvidenceError("the beacon does not follow from the commitment's timestamp")
-        return stamp
-    number = chain.first_after(stamp.time + MARGIN)
+        return
+    number = round_after(token, chain=chain)
     if beacon.number != number:
         raise EvidenceError(
             f"the beacon is round {beacon.number} of drand, but the commitment's timestamp leads to round {number}"
@@ -110,4 +103,3 @@ def check_beacon(
     check_round(number, beacon.signature, chain=chain)
     if beacon.value != hashlib.sha256(beacon.signature).digest():
         raise EvidenceError("the beacon's value is not the randomness of its round, the SHA-256 of the signature")
-    return stamp

@@ -21,6 +21,7 @@ from stealproof.errors import EvidenceError, InputError, MissingData
 from stealproof.evidence.archive import LARGEST, pack, unpack
 from stealproof.evidence.canonical import digest
 from stealproof.evidence.commitment import check_opening, commit
+from stealproof.evidence.drand import Round
 from stealproof.evidence.envelope import open_envelope, sign
 from stealproof.evidence.keys import PrivateKey, PublicKey
 from stealproof.evidence.statement import PAYLOAD_TYPE, Statement
@@ -37,6 +38,7 @@ ALLOWED = {
     "statement.dsse.json": MIB,
     "accuser.pub": MIB,
     "timestamp.tsr": MIB,
+    "round.json": 256,
     "claim.safetensors": 1 << 30,
     "plan.json": MIB,
     "salt": 32,
@@ -57,6 +59,10 @@ plan.dossier          the plan that came before the model was marked, if there w
 
 Check everything: stealproof claim verify FILE --tsa-root ROOT.pem
 """
+OF_ROUND = """\
+round.json            the round of drand that the triggers follow from: SHA-256 of its signature is their beacon
+"""
+"""Stands in the README of a plan that holds one, and in no other: those are older than rounds are."""
 FIELDS = {"format", "scheme", "parameters", "commitment", "accuser", "created", "plan"}
 DRAWN = frozenset({"commitment", "beacon"})
 """Parameters that a plan fixes only later, and that would tell the triggers: no statement names them."""
@@ -72,6 +78,8 @@ class Dossier:
     kind: str
     """``CLAIM`` or ``PLAN``."""
     token: bytes = b""
+    round: bytes = b""
+    """The round of drand that the timestamp leads to, of a plan that asks for one."""
     content: bytes = b""
     salt: bytes = b""
     plan: bytes = b""
@@ -85,10 +93,11 @@ class Dossier:
     def to_bytes(self) -> bytes:
         """The file; equal dossiers are equal bytes."""
         files = {
-            "README.txt": README.encode(),
+            "README.txt": _readme(bool(self.round)),
             "statement.dsse.json": self.envelope,
             "accuser.pub": self.accuser,
             "timestamp.tsr": self.token,
+            "round.json": self.round,
             CONTENTS[self.kind]: self.content,
             "salt": self.salt,
             "plan.dossier": self.plan,
@@ -106,11 +115,15 @@ class Dossier:
         for name in ("README.txt", "statement.dsse.json", "accuser.pub"):
             if name not in files:
                 raise EvidenceError(f"{what} has no {name}; expected a dossier as `stealproof claim new` writes it")
-        if files["README.txt"] != README.encode():
+        if files["README.txt"] != _readme("round.json" in files):
             raise EvidenceError(f"{what} has another README.txt than the one of {FORMAT}; it may be altered")
         shown = [kind for kind, name in CONTENTS.items() if name in files]
         if len(shown) != ("salt" in files) or ("plan.dossier" in files and shown != [CLAIM]):
             raise EvidenceError(f"{what} must hold a committed file together with its salt, or neither of them")
+        if "round.json" in files:
+            if shown != [PLAN] or "timestamp.tsr" not in files:
+                raise EvidenceError(f"{what} holds a round of drand; expected one only in an open, timestamped plan")
+            Round.from_bytes(files["round.json"], what=f"round.json in {what}")
         if b"" in files.values():
             raise EvidenceError(f"{what} holds an empty file; it may be altered")
         kind = shown[0] if shown else _declared_kind(files["statement.dsse.json"], files["accuser.pub"])
@@ -119,6 +132,7 @@ class Dossier:
             accuser=files["accuser.pub"],
             kind=kind,
             token=files.get("timestamp.tsr", b""),
+            round=files.get("round.json", b""),
             content=files.get(CONTENTS[kind], b""),
             salt=files.get("salt", b""),
             plan=files.get("plan.dossier", b""),
@@ -126,11 +140,15 @@ class Dossier:
 
     def closed(self) -> Dossier:
         """A copy that shows no secrets."""
-        return dataclasses.replace(self, content=b"", salt=b"", plan=b"")
+        return dataclasses.replace(self, round=b"", content=b"", salt=b"", plan=b"")
 
     def stamped(self, token: bytes) -> Dossier:
-        """A copy with this timestamp token over the envelope."""
-        return dataclasses.replace(self, token=token)
+        """A copy with this timestamp token over the envelope, and without the round that an older one led to."""
+        return dataclasses.replace(self, token=token, round=b"")
+
+    def with_round(self, drawn: Round) -> Dossier:
+        """A copy with this round of drand."""
+        return dataclasses.replace(self, round=drawn.to_bytes())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +269,12 @@ def read_evidence(path: Path) -> bytes:
 def public_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """``parameters`` in JSON types, without those that a plan fixes only later and that would tell the triggers."""
     return {name: _in_json(value) for name, value in parameters.items() if name not in DRAWN}
+
+
+def _readme(of_round: bool) -> bytes:
+    """What stands in README.txt."""
+    before, claimed, after = README.partition("claim.safetensors ")
+    return (before + OF_ROUND * of_round + claimed + after).encode()
 
 
 def _in_json(value: Any) -> Any:

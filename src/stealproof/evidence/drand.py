@@ -11,19 +11,21 @@ import contextlib
 import hashlib
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from stealproof.errors import EvidenceError, MissingExtra
-from stealproof.evidence.canonical import parse
+from stealproof.evidence.canonical import canonical, parse
 
 if TYPE_CHECKING:
     from py_ecc.typing import Optimized_Point3D
 
 DOMAIN = b"BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_NUL_"
 """The domain separation tag of this scheme's signatures."""
+SERVER = "https://api.drand.sh"
+"""One of those that the League of Entropy names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,22 +71,63 @@ QUICKNET = Chain(
 """The League of Entropy's chain of a round every 3 seconds, since August 2023."""
 
 
-def fetch_round(number: int, *, chain: Chain = QUICKNET, fetch: Callable[[str], bytes]) -> bytes:
-    """The signature of a round, fetched from a server and checked.
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A round as somebody gives it; ``check_round`` says whether it is one."""
+
+    number: int
+    signature: bytes
+
+    @classmethod
+    def from_answer(cls, content: bytes, *, what: str) -> Round:
+        """The round in what a server of drand answers: JSON that has ``round`` and ``signature``, among others."""
+        said = parse(content, what=what)
+        try:
+            number, signature = said["round"], bytes.fromhex(said["signature"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise EvidenceError(
+                f"{what} holds no round of drand; expected JSON with its round and signature, as a server answers when"
+                " the round is out"
+            ) from error
+        if type(number) is not int:
+            raise EvidenceError(f"{what} gives {number!r:.40} as the number of its round; expected an integer")
+        return cls(number, signature)
+
+    @classmethod
+    def from_bytes(cls, content: bytes, *, what: str) -> Round:
+        """The inverse of ``to_bytes``; ``EvidenceError`` for anything else, be it a space more."""
+        found = cls.from_answer(content, what=what)
+        if found.to_bytes() != content:
+            raise EvidenceError(
+                f"{what} holds more than a round and its signature, or in another form; it may be altered"
+            )
+        return found
+
+    def to_bytes(self) -> bytes:
+        """Number and signature in canonical JSON."""
+        return canonical({"round": self.number, "signature": self.signature.hex()})
+
+
+def fetch_round(number: int, *, server: str = SERVER, timeout: float, chain: Chain = QUICKNET) -> Round:
+    """A round as a server gives it; whether it is one is left to ``check_round``.
 
     Args:
         number: of the round, at least 1.
+        server: its address, without what names a chain and a round.
+        timeout: seconds for the whole exchange, above 0.
         chain: whose.
-        fetch: gives the content at an address; with httpx, ``lambda url: httpx.get(url, timeout=30).content``.
+
+    Raises:
+        EvidenceError: no answer, or another one.
     """
-    url = f"https://api.drand.sh/{chain.hash}/public/{number}"
-    answer = parse(fetch(url), what=f"the answer of {url}")
-    try:
-        signature = bytes.fromhex(answer["signature"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise EvidenceError(f"{url} gave no round of drand; it may not be out yet, or the server is another") from error
-    check_round(number, signature, chain=chain)
-    return signature
+    # Whoever only reads rounds needs no network.
+    from stealproof.evidence._exchange import exchange
+
+    url = f"{server.rstrip('/')}/{chain.hash}/public/{number}"
+    # The answer is read as it comes, so it must not come compressed.
+    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+    answer = exchange(url, timeout=timeout, what="round of drand", whom="server of drand", headers=headers)
+    return Round.from_answer(answer, what=f"the answer of {url}")
 
 
 def check_round(number: int, signature: bytes, *, chain: Chain = QUICKNET) -> None:

@@ -14,14 +14,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import httpx
-
 from stealproof.errors import EvidenceError, InputError
+from stealproof.evidence._exchange import exchange
 from stealproof.evidence._extra import from_court
 
 with from_court("rfc3161-client"):
@@ -32,8 +30,6 @@ with from_court("rfc3161-client"):
 from stealproof.evidence._token import Token, check_signing_certificate, read_token
 
 SHA256 = "2.16.840.1.101.3.4.2.1"
-LARGEST = 1 << 20
-"""Bytes of the largest answer that is read; real ones have some thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +62,16 @@ def request_token(url: str, content: bytes, *, timeout: float) -> bytes:
         content: at least one byte; only its SHA-256 is sent.
         timeout: seconds for the whole exchange, above 0.
     """
-    if not url.startswith(("http://", "https://")):
-        raise InputError(f"expected the address of a timestamping authority that starts with http, got {url!r}")
-    if not timeout > 0:
-        raise InputError(f"expected a timeout above 0 seconds, got {timeout}")
     request = _request(content)
-    answer = _post(url, request.as_bytes(), timeout)
+    headers = {"Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"}
+    answer = exchange(
+        url,
+        timeout=timeout,
+        what="timestamp",
+        whom="timestamping authority",
+        headers=headers,
+        content=request.as_bytes(),
+    )
     _check_content(_opened(answer)[1], content, nonce=request.nonce)
     return answer
 
@@ -103,33 +103,16 @@ def check_token(token: bytes, content: bytes, *, roots: Sequence[bytes], nonce: 
     )
 
 
+def stated_time(token: bytes) -> datetime:
+    """When a token says that the authority signed, in UTC; whether that is so is for ``check_token`` to check."""
+    return _opened(token)[1].tst_info.gen_time.astimezone(UTC)
+
+
 def _request(content: bytes) -> TimeStampRequest:
     if not content:
         raise InputError("there is nothing to timestamp: the content is empty")
     builder = rfc3161_client.TimestampRequestBuilder()
     return builder.data(content).hash_algorithm(rfc3161_client.HashAlgorithm.SHA256).build()
-
-
-def _post(url: str, request: bytes, timeout: float) -> bytes:
-    """What the server answers, within the time and size that it gets."""
-    end, answer = time.monotonic() + timeout, bytearray()
-    headers = {"Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"}
-    try:
-        with httpx.stream("POST", url, content=request, headers=headers, timeout=timeout) as response:
-            response.raise_for_status()
-            for chunk in response.iter_raw():
-                answer += chunk
-                # The library's own limit begins anew with every byte that a slow server drips.
-                if time.monotonic() > end:
-                    raise httpx.ReadTimeout("the answer took too long")
-                if len(answer) > LARGEST:
-                    raise EvidenceError(f"the answer of {url} is longer than {LARGEST} bytes, so it is no timestamp")
-    except httpx.TimeoutException as error:
-        raise EvidenceError(f"{url} gave no timestamp within {timeout:g} s; try later or another authority") from error
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        words = str(error).splitlines() or [type(error).__name__]
-        raise EvidenceError(f"{url} gave no timestamp: {words[0]}; try later or another authority") from error
-    return bytes(answer)
 
 
 def _opened(token: bytes) -> tuple[Token, TimeStampResponse]:
