@@ -17,7 +17,7 @@ from stealproof.ownership._derived_book import noise_book
 from stealproof.ownership.derived_triggers import DerivedTriggers
 
 STEPS = ["envelope", "signer", "commitment", "timestamp", "generation", "test", "controls", "decision"]
-PAST = datetime(2020, 1, 1, tzinfo=UTC)
+PAST, FUTURE = datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 
 def oks(judgement: Any) -> dict[str, bool | None]:
@@ -42,11 +42,12 @@ def test_a_planned_claim_needs_no_controls(dispute: Any) -> None:
     found = judge(dispute.hearing(dossier), dispute.copy(dispute.planned))
     assert found.decision is Decision.OWNED
     assert oks(found) == dict.fromkeys(STEPS, True) | {"signer": None, "controls": None}
-    assert found.verdict.level == 0.05
+    # The plan is older than the suspect, and may be one of many that were hoarded all the same.
+    assert found.verdict.level == pytest.approx(0.05 / 1e9)
 
 
 @pytest.mark.parametrize("since", [None, PAST])
-def test_a_plan_that_does_not_precede_the_suspect_may_be_one_of_many(dispute: Any, since: datetime | None) -> None:
+def test_a_plan_that_does_not_precede_the_suspect_is_judged_alike(dispute: Any, since: datetime | None) -> None:
     dossier = dispute.dossier(dispute.planned, plan=dispute.plan.to_bytes())
     found = judge(dispute.hearing(dossier, since=since), dispute.copy(dispute.planned), controls=dispute.controls(3))
     assert found.decision is Decision.OWNED
@@ -55,8 +56,9 @@ def test_a_plan_that_does_not_precede_the_suspect_may_be_one_of_many(dispute: An
     assert "1,000,000,000 attempts" in words(found, "test")
 
 
-def test_triggers_that_were_ground_to_fit_an_older_suspect_show_nothing(dispute: Any, digits: Any) -> None:
-    """Of some timestamps, one gives triggers of which the innocent suspect answers enough for the level."""
+@pytest.mark.parametrize("since", [PAST, FUTURE])
+def test_triggers_that_were_ground_to_fit_a_suspect_show_nothing(dispute: Any, digits: Any, since: datetime) -> None:
+    """Of some timestamps, collected before or after, one gives triggers that an innocent suspect answers as wanted."""
     suspect, terms = dispute.innocent(7), dispute.planned
     for _ in range(60):
         plan = dispute.plan.stamped(dispute.tsa.stamp(dispute.plan.envelope))
@@ -68,7 +70,7 @@ def test_triggers_that_were_ground_to_fit_an_older_suspect_show_nothing(dispute:
             break
     else:
         pytest.fail("60 timestamps gave no triggers that fit; expected about 1 in 5")
-    found = judge(dispute.hearing(dispute.dossier(claim, plan=plan.to_bytes()), since=PAST, level=0.5), suspect)
+    found = judge(dispute.hearing(dispute.dossier(claim, plan=plan.to_bytes()), since=since, level=0.5), suspect)
     assert found.decision is not Decision.OWNED
 
 

@@ -16,9 +16,9 @@ from stealproof.evidence.timestamp import check_token
 from stealproof.inputs.claim import read_claim
 
 GRINDABLE = 10**9
-"""Timestamps that an accuser may collect in secret, until one gives triggers that fit a suspect which it can ask.
-Against a suspect that came after the timestamp this is no use. Rounds of drand are no other in this: each timestamp
-leads to one, and all of them are out before the accuser has to say which plan and timestamp it shows."""
+"""Timestamped plans that an accuser may collect in secret, to show the one whose triggers a suspect answers best. It
+can hoard them before there is a suspect as well as after, so no date makes them fewer. Rounds of drand are no other in
+this: each timestamp leads to one, and all of them are out before the accuser has to say which plan it shows."""
 Outcome = tuple[bool | None, str]
 
 
@@ -91,7 +91,7 @@ def check_precedence(file: File, suspect: Party) -> Outcome:
     else:
         words += "; since when the accuser could look at the suspect, nobody said (--suspect-since, --counter)"
     if planned:
-        return None, f"{words}, so that {GRINDABLE:,} secret attempts of the accuser are counted in step 6"
+        return None, f"{words}; triggers that nobody chose need no date, since step 6 counts secret attempts anyway"
     return False, words
 
 

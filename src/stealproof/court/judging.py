@@ -62,7 +62,7 @@ def judge(
         with _step(number, name):
             ok, words = step(file, suspect)
         findings.append(StepFinding(step=name, ok=ok, words=words))
-    attempts = max(hearing.attempts, _steps.GRINDABLE if file.honest and not file.precedes else 1)
+    attempts = max(hearing.attempts, _steps.GRINDABLE if file.honest else 1)
     level = hearing.level / attempts
     with _step(6, "test"):
         scheme = scheme_of(file.claim)
