@@ -185,3 +185,48 @@ def test_a_model_file_stands_for_its_family_and_data(tmp_path: Path, measured: C
     refused = run(path, "--with", "adi2018,early_stopping", "-p", "width=3")
     assert refused.exit_code == 2
     assert "is trained already and takes no parameters" in refused.stderr
+
+
+def test_ctrl_c_keeps_finished_networks_and_the_same_command_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stealproof.studies.experiments import _deployed
+
+    trained: list[list[str]] = []
+    real = _deployed.train
+
+    def watched(*arguments: Any, protections: list[Any], **more: Any) -> Any:
+        trained.append([one.name() for one in protections])
+        if interrupt and len(trained) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments, protections=protections, **more)
+
+    def conflicts(cache: str) -> Result:
+        trained.clear()
+        monkeypatch.setenv("STEALPROOF_CACHE", str(tmp_path / cache))
+        protections = "adi2018(triggers=20,passes=5),regularization"
+        return run(
+            "mlp", "--data", "digits", "-p", "width=16", "--with", protections,
+            "--seeds", "1", "--rows", "200", "--quick", "--workers", "1", "--json",
+        )  # fmt: skip
+
+    monkeypatch.setattr(_deployed, "train", watched)
+    interrupt = True
+    stopped = conflicts("cache")
+    assert stopped.exit_code == 130
+    assert "run the same command again to continue" in stopped.stderr
+    assert stopped.stdout == ""
+    interrupt = False
+    resumed = conflicts("cache")
+    assert trained == [["regularization"], ["adi2018", "regularization"]]
+    assert "2 networks measured, 1 were stored, 0 of 3 failed" in resumed.stderr
+    whole = conflicts("another")
+    assert len(trained) == 3
+    assert _without_times(resumed) == _without_times(whole)
+    assert resumed.exit_code == whole.exit_code
+
+
+def _without_times(result: Result) -> Any:
+    report = json.loads(result.stdout, object_hook=lambda table: {k: v for k, v in table.items() if k != "cpu_seconds"})
+    assert report["cards"]
+    return report

@@ -11,15 +11,20 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stealproof.cli import main
+from stealproof.defenses.training.regularization import Regularization
 from stealproof.inputs.claim import open_claim
 from stealproof.inputs.model import open_model, save_model
 from stealproof.models.logistic_regression import LogisticRegression
+from stealproof.models.mlp import Mlp
 from stealproof.roles.dataset import Dataset
 from stealproof.roles.ownership import model_digest
+from stealproof.training.recipe import Recipe
 from stealproof.training.trained import Trained, train
 
 pytestmark = pytest.mark.usefixtures("toy_schemes")
 BRIEF = ("--epochs", "10")
+PRIVATE = "dp_sgd(epsilon=8,accountant=rdp,joined=outside)"
+STRONG = "regularization(strength=0.3)"
 
 
 def run(*arguments: str) -> Result:
@@ -95,6 +100,56 @@ def test_a_model_file_is_trained_on_until_it_is_marked(victim: Path, tmp_path: P
     assert open_model(str(out)).card["family"]["parameters"]["width"] == 64
 
 
+def test_a_private_run_tells_what_it_spent_and_its_card_nothing_of_the_mark(tmp_path: Path) -> None:
+    pytest.importorskip("opacus")
+    result = run(*new_mark(tmp_path, "--with", PRIVATE, "--epochs", "2", "--json"))
+    assert result.exit_code == 0, result.output
+    (account,) = json.loads(result.stdout)["protections"]
+    assert account["parameters"]["joined"] == "outside"
+    assert 4 < account["spent"]["epsilon"] <= 8
+    assert "the noise of dp_sgd follows from it, too" in result.stderr
+    card = json.loads((tmp_path / "marked.json").read_text())
+    assert card["protections"] == [{"name": "dp_sgd", "spent": {"epsilon": 8.0, "delta": 1e-5}}]
+    assert "seed" not in card
+    seed = str(open_claim(tmp_path / "mine.claim").secrets["owner_seed"])
+    assert not [word for word in ("toy_mark", "joined", seed) if word in json.dumps(card)]
+
+
+def test_the_text_tells_what_a_private_run_spent(tmp_path: Path) -> None:
+    pytest.importorskip("opacus")
+    defenses = f"{PRIVATE},fast_adversarial_training"
+    lines = run(*new_mark(tmp_path, "--with", defenses, "--epochs", "1")).stdout.splitlines()
+    assert lines[1:3] == ["with dp_sgd: epsilon 7.99 at delta 1e-05", "with fast_adversarial_training"]
+
+
+def test_the_unmarked_twin_has_the_same_defenses(tmp_path: Path, digits: Dataset) -> None:
+    given = ("--with", STRONG, "--compare", "--seed", "7", "--epochs", "2", "--json")
+    report = json.loads(run(*new_mark(tmp_path, *given)).stdout)
+    recipe = Recipe(epochs=2, batch=64, learning_rate=0.1)
+    twin, plain = (
+        train(Mlp(width=64), digits, recipe=recipe, protections=defenses, seed=7).accuracy(digits.test).value
+        for defenses in ([Regularization(strength=0.3)], [])
+    )
+    assert report["accuracy_unmarked"]["value"] == twin < plain
+
+
+def test_a_model_file_is_trained_on_with_defenses_and_the_price_is_that_of_the_mark(
+    victim: Path, tmp_path: Path
+) -> None:
+    def marked(name: str, *more: str) -> Any:
+        files = ("--out", str(tmp_path / f"{name}.safetensors"), "--claim", str(tmp_path / f"{name}.claim"))
+        result = run("toy_mark", str(victim), *files, "--with", STRONG, "--epochs", "2", "--seed", "7", "--json", *more)
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    report = marked("alone")
+    assert report["accuracy_price"] is report["accuracy_unmarked"] is None
+    assert open_model(report["path"]).card["protections"] == [{"name": "regularization"}]
+    compared = marked("compared", "--compare")
+    assert compared["accuracy"] == report["accuracy"]
+    assert compared["accuracy_unmarked"]["value"] < open_model(str(victim)).accuracy(_digits_test()).value
+
+
 def _digits_test() -> Any:
     from stealproof.inputs.data import open_data
 
@@ -152,6 +207,10 @@ def test_a_claim_that_holds_nothing_says_so(tmp_path: Path) -> None:
         (["toy_mark", "VICTIM", "--data", "iris"], "takes inputs of shape (1, 8, 8) in 10 classes, but iris has (4,)"),
         (["toy_print", "VICTIM"], "toy_print leaves the model as it is and trains no other of it; drop --out"),
         (["toy_mark", "ESTIMATOR"], "is a scikit-learn estimator, which can't be trained on; name its family"),
+        (["toy_print", "VICTIM", "--with", "trades"], "the model as it is and trains no other of it; drop --with"),
+        (["entangled_watermarks", "mlp", "--data", "no.npz", "--with", "dp_sgd"], "but dp_sgd takes the gradients of"),
+        (["toy_mark", "VICTIM", "--with", "dp_sgd"], "dp_sgd promises nothing for rows that VICTIM has seen before"),
+        (["toy_mark", "mlp", "--data", "digits", "--with", "adi2018"], "marks a model so that it can be claimed"),
         (["toy_mark", "mlp", "--data", "digits", "--claim", "a.txt"], "a claim is saved as .claim, got --claim a.txt"),
         (["toy_mark", "mlp", "--data", "digits", "--out", "a.pt"], "a model is saved as .safetensors, got --out a.pt"),
     ],
@@ -170,7 +229,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2_and_nothing_is_written(
         "--out", str(folder / "m.safetensors"), "--claim", str(folder / "m.claim"), *given
     )  # fmt: skip
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert said.replace("VICTIM", names["VICTIM"]) in result.stderr
     assert result.stderr.splitlines()[-1].startswith("error: ")
     assert not list(folder.iterdir())
 
@@ -218,9 +277,12 @@ def test_a_folder_that_cannot_be_written_to_is_noticed_before_training(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("defenses", [(), ("--with", PRIVATE)], ids=["alone", "private"])
 def test_ctrl_c_keeps_the_run_and_its_secret_and_the_same_command_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    defenses: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if defenses:
+        pytest.importorskip("opacus")
     from stealproof.training import _checkpoint
     from stealproof.training._checkpoint import Checkpoint
 
@@ -234,18 +296,18 @@ def test_ctrl_c_keeps_the_run_and_its_secret_and_the_same_command_goes_on(
 
     with monkeypatch.context() as patch:
         patch.setattr(Checkpoint, "save_if_due", interrupted)
-        result = run(*new_mark(tmp_path))
+        result = run(*new_mark(tmp_path, *defenses))
     assert result.exit_code == 130
     assert "run the same command again to continue" in result.stderr
     unfinished = [".marked.safetensors.unfinished", ".mine.claim.unfinished"]
     assert files(tmp_path) == unfinished
     assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in unfinished} == {0o600}
     seed = json.loads((tmp_path / ".mine.claim.unfinished").read_text())["seed"]
-    assert run(*new_mark(tmp_path)).exit_code == 0
+    assert run(*new_mark(tmp_path, *defenses)).exit_code == 0
     assert files(tmp_path) == ["marked.json", "marked.safetensors", "mine.claim"]
     assert open_claim(tmp_path / "mine.claim").secrets["owner_seed"] == seed
-    assert run(*new_mark(tmp_path / "whole", "--seed", str(seed))).exit_code == 0
-    for name in ("marked.safetensors", "mine.claim"):
+    assert run(*new_mark(tmp_path / "whole", "--seed", str(seed), *defenses)).exit_code == 0
+    for name in ("marked.safetensors", "marked.json", "mine.claim"):
         assert (tmp_path / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 

@@ -96,6 +96,7 @@ def test_what_the_file_cannot_tell_is_told_beside_it(tmp_path: Path) -> None:
         (["radioactive_data", "digits", "--out", "a.safetensors"], "marked data are saved as .npz, got --out a.saf"),
         (["radioactive_data", "digits", "--data", "digits"], "digits is a data set and no model is trained for you;"),
         (["radioactive_data", "digits", "--compare"], "no model is trained for you; drop --compare"),
+        (["radioactive_data", "digits", "--with", "dp_sgd"], "no model is trained for you; drop --with"),
         (["radioactive_data", "digits", "-p", "marked=2"], "marked must be above 0 and at most 1, got 2"),
         (["radioactive_data", "digits", "-d", "fold=2"], "no parameter of digits is named 'fold'"),
     ],

@@ -118,7 +118,7 @@ def test_training_defenses_are_in_the_card(tmp_path: Path) -> None:
     result = run("mlp", "--data", "digits", "--out", str(out), "--epochs", "2", "--with", defenses)
     assert result.exit_code == 0, result.output
     assert "with early_stopping" in result.stdout
-    stopping, decay = open_model(str(out)).card["protections"]
+    decay, stopping = open_model(str(out)).card["protections"]
     assert stopping["name"] == "early_stopping"
     assert stopping["parameters"]["patience"] == 2
     assert decay["name"] == "regularization"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import decimal
 import json
 import os
 import secrets
@@ -17,13 +18,14 @@ from stealproof.files import write_atomic
 from stealproof.inputs import claim as claim_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from stealproof.claims import Claim, Verdict
     from stealproof.measures.estimate import Estimate
     from stealproof.roles.architecture import EstimatorFamily, NetworkFamily
     from stealproof.roles.dataset import Dataset, Part
     from stealproof.roles.ownership import Fingerprint, Ownership, Watermark
+    from stealproof.roles.training_defense import TrainingDefense
     from stealproof.training.recipe import Recipe
     from stealproof.training.trained import Trained
 
@@ -92,51 +94,86 @@ def check_writable(path: Path) -> None:
         raise StorageError(f"{folder} is no folder that can be written to; choose another place for {path.name}")
 
 
+def check_defenses(scheme: Watermark, defenses: Sequence[TrainingDefense], model: str, *, new: bool) -> None:
+    """Refuse, before any work, defenses that can't act beside ``scheme``, or not in the training on of a model."""
+    from stealproof.training.composed import in_training_order
+
+    in_training_order([scheme, *defenses])
+    for defense in defenses:
+        if defense.spends and not new:
+            raise InputError(
+                f"{defense.name()} promises nothing for rows that {model} has seen before, in its first training; name"
+                " a family in place of the model, to train one that is marked and private from the start"
+            )
+
+
 def recipe_of(
-    family: NetworkFamily | EstimatorFamily | None, before: Trained | None, data: Dataset, changes: dict[str, Any]
+    family: NetworkFamily | EstimatorFamily | None,
+    before: Trained | None,
+    data: Dataset,
+    changes: dict[str, Any],
+    protections: Sequence[Any],
 ) -> Recipe | None:
     """How to train: from scratch as ``train`` does, or on from ``before``, with smaller steps."""
     from stealproof.cli._families import family_of
     from stealproof.cli.train import recipe_for
     from stealproof.studies.workshop import adapted
+    from stealproof.training.composed import in_training_order
     from stealproof.training.suited import suited_recipe
 
+    ordered = in_training_order(protections)
     if before is None:
-        return recipe_for(family, len(data.train), changes)
-    suited = suited_recipe(family_of(before.card, data), len(data.train))
+        return recipe_for(family, len(data.train), changes, ordered)
+    suited = suited_recipe(family_of(before.card, data), len(data.train), ordered)
     return adapted(dataclasses.replace(suited, learning_rate=GENTLE * suited.learning_rate), changes)
+
+
+def trained_with(
+    protections: Sequence[Any],
+    model: NetworkFamily | EstimatorFamily | Trained,
+    data: Dataset,
+    *,
+    recipe: Recipe | None,
+    seed: OwnersSeed,
+    progress: Callable[[str, float], None],
+    checkpoint: Path | None = None,
+) -> Trained:
+    """A new model of a family, or a network that is trained on."""
+    from stealproof.cli._families import family_of
+    from stealproof.training.composed import in_training_order
+    from stealproof.training.fit import fit
+    from stealproof.training.trained import Trained, train
+
+    how: dict[str, Any] = {
+        "recipe": recipe,
+        "protections": in_training_order(protections),
+        "seed": seed.value,
+        "progress": progress,
+        "checkpoint": checkpoint,
+    }
+    if not isinstance(model, Trained):
+        return train(model, data, **how)
+    family = family_of(model.card, data)
+    network = fit(family, data.train, classes=data.classes, domain=data.domain, start=model.model, **how)
+    return dataclasses.replace(model, model=network)
 
 
 def mark(
     scheme: Watermark,
     model: NetworkFamily | EstimatorFamily | Trained,
     data: Dataset,
+    defenses: Sequence[TrainingDefense] = (),
     *,
     recipe: Recipe | None,
     seed: OwnersSeed,
-    checkpoint: Path,
     progress: Callable[[str, float], None],
+    checkpoint: Path,
 ) -> tuple[Trained, Claim]:
-    """A marked model, and the claim to it: a new one of a family, or a network that is trained on."""
-    from stealproof.cli._families import family_of
-    from stealproof.training.fit import fit
-    from stealproof.training.trained import Trained, train
-
-    how: dict[str, Any] = {
-        "recipe": recipe,
-        "protections": [scheme],
-        "seed": seed.value,
-        "progress": progress,
-        "checkpoint": checkpoint,
-    }
-    if isinstance(model, Trained):
-        family = family_of(model.card, data)
-        network = fit(family, data.train, classes=data.classes, domain=data.domain, start=model.model, **how)
-        trained = dataclasses.replace(model, model=network)
-    else:
-        trained = train(model, data, **how)
+    """A marked model, trained with ``defenses`` as well, and the claim to it."""
+    protections = [scheme, *defenses]
+    trained = trained_with(protections, model, data, recipe=recipe, seed=seed, progress=progress, checkpoint=checkpoint)
     claim = scheme.claim(trained.model if trained.is_network else None)
-    return published(trained), with_seed(claim, seed)
+    return published(trained, defenses), with_seed(claim, seed)
 
 
 def enroll(
@@ -146,9 +183,27 @@ def enroll(
     return with_seed(scheme.enroll(trained.model, data, seed=seed.value, progress=progress), seed)
 
 
-def published(trained: Trained) -> Trained:
-    """The model with a card that may lie beside it: the seed that the mark follows from is not in it."""
-    return dataclasses.replace(trained, card={k: v for k, v in trained.card.items() if k not in PRIVATE})
+def published(trained: Trained, defenses: Sequence[TrainingDefense] = ()) -> Trained:
+    """The model with a card that may lie beside it: nothing in it tells how the model was marked."""
+    card = {key: value for key, value in trained.card.items() if key not in PRIVATE}
+    if defenses:
+        card["protections"] = [_promised(defense) for defense in defenses]
+    return dataclasses.replace(trained, card=card)
+
+
+def _promised(defense: TrainingDefense) -> dict[str, Any]:
+    """Name of a defense and what it spent, rounded up to two digits, at which delta.
+
+    Parameters would tell of a mark that joins triggers, as ``joined=outside`` does. Steps, rates and the last digits of
+    an epsilon would tell how many rows were trained on, and so how many a mark took out.
+    """
+    upwards = decimal.Context(prec=2, rounding=decimal.ROUND_CEILING)
+    spent = {
+        name: float(upwards.create_decimal_from_float(value)) if name in defense.spends else value
+        for name, value in defense.spent.items()
+        if name in defense.spends or name == "delta"
+    }
+    return {"name": defense.name()} | ({"spent": spent} if spent else {})
 
 
 def with_seed(claim: Claim, seed: OwnersSeed) -> Claim:

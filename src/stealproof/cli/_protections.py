@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from stealproof.errors import InputError, UnknownName
 from stealproof.inputs.systems import parse_systems
 
+if TYPE_CHECKING:
+    from stealproof.roles.training_defense import TrainingDefense
+
 ROLES = ("training_defense", "ownership")
 """What can protect a network: a training defense, or a scheme that proves whose it is."""
+
+defenses_option = click.option(
+    "--with",
+    "defenses",
+    default="",
+    metavar="A,B,...",
+    help="Training defenses, as in 'dp_sgd(epsilon=3),outlier_removal'; `stealproof list training_defense` has them.",
+)
 
 
 def split_protections(text: str) -> tuple[str, ...]:
@@ -50,6 +63,18 @@ def make_protection(text: str, roles: Sequence[str] = ROLES) -> Any:
     if entry is None or role is None:
         raise _unusable(name, "" if entry is None else entry.roles[0], roles)
     return catalog.make(name, role, **parameters)
+
+
+def make_defenses(text: str) -> tuple[TrainingDefense, ...]:
+    """The training defenses that ``--with`` names, in its order; none where it is empty. Raises as the two above."""
+    return tuple(make_protection(one, ("training_defense",)) for one in split_protections(text)) if text else ()
+
+
+def accounted_in_words(account: Mapping[str, Any]) -> str:
+    """``with dp_sgd: epsilon 2.99 at delta 1e-05``; the name alone where nothing was spent."""
+    spent = account.get("spent")
+    figures = f": epsilon {spent['epsilon']:.3g} at delta {spent['delta']:g}" if spent else ""
+    return f"with {account['name']}{figures}"
 
 
 def _unusable(name: str, role: str, roles: Sequence[str]) -> InputError:

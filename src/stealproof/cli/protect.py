@@ -17,12 +17,15 @@ from stealproof.cli._options import (
     progress_bar,
     say,
 )
+from stealproof.cli._protections import defenses_option, make_defenses
 
 if TYPE_CHECKING:
-    from stealproof.claims import Verdict
+    from collections.abc import Sequence
+
     from stealproof.cli._marking import OwnersSeed
     from stealproof.roles.dataset import Dataset
     from stealproof.roles.ownership import Fingerprint, Watermark
+    from stealproof.roles.training_defense import TrainingDefense
 
 
 @click.command("protect")
@@ -59,7 +62,12 @@ if TYPE_CHECKING:
 @data_parameter_option
 @pairs_option("-r", "--recipe", "recipe_pairs", text="A field of the training recipe, for example batch=512.")
 @click.option("--epochs", type=float, help="Short for -r epochs=...")
-@click.option("--compare", is_flag=True, help="Train the unmarked twin, too, and tell what the mark costs.")
+@defenses_option
+@click.option(
+    "--compare",
+    is_flag=True,
+    help="Train the unmarked twin, too, with the same defenses, and tell what the mark costs.",
+)
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
@@ -79,6 +87,7 @@ def command(
     data_pairs: tuple[str, ...],
     recipe_pairs: tuple[str, ...],
     epochs: float | None,
+    defenses: str,
     compare: bool,
     seed: int | None,
     force: bool,
@@ -86,12 +95,13 @@ def command(
 ) -> None:
     """Make MODEL_OR_DATA provably yours by SCHEME, and write the claim to it, which `stealproof verify` takes.
 
-    A watermark needs --out: a family of the catalog is trained marked, a .safetensors file is trained on until it is.
+    A watermark needs --out: a family of the catalog is trained marked, a .safetensors file is trained on until it is;
+    the defenses of --with act in the same run, and the card of the model tells of them, but not of the mark.
     A fingerprint leaves a model, a .safetensors file or package.module:function, as it is. Data (a name of the catalog,
     a .npz or .csv file, a folder of images) are marked by radioactive_data, and written to --out marked.npz.
     """
     from stealproof import catalog
-    from stealproof.cli import _data_marking, _marking
+    from stealproof.cli import _data_marking, _marking, _protect_summary
     from stealproof.cli._theft import is_family, open_data_of
     from stealproof.errors import InputError
     from stealproof.inputs.data import open_data
@@ -102,6 +112,7 @@ def command(
     scheme = catalog.make(scheme_name, "ownership", **parse_parameters(parameters), **fixed)
     changes = parse_parameters(recipe_pairs) | ({} if epochs is None else {"epochs": epochs})
     family_parameters = parse_parameters(architecture_pairs)
+    acting = make_defenses(defenses)
     _marking.check_claim_target(claim_path, force=force)
     _marking.check_writable(claim_path)
     if _data_marking.names_data(model, out):
@@ -109,6 +120,7 @@ def command(
             "--data": bool(data_spec),
             "-a": bool(family_parameters),
             "--epochs or -r": bool(changes),
+            "--with": bool(acting),
             "--compare": compare,
         }
         for option in (name for name, given in of_models.items() if given):
@@ -121,7 +133,7 @@ def command(
             progress(f"marking {model}", 0.0)
             bare = open_data(model, **parse_parameters(data_pairs))
             report = _data_marking.mark_data(scheme, bare, owners, claim_path, target)
-        _say_seed(owners, claim_path)
+        _protect_summary.say_seed(owners, claim_path)
         if as_json:
             print_json(report)
         else:
@@ -136,6 +148,8 @@ def command(
     family = catalog.make(model, "model", **family_parameters) if is_family(model) else None
     if family is None and family_parameters:
         raise InputError(f"-a {next(iter(family_parameters))}=... is for a family, and {model} is a model; drop it")
+    if trains:
+        _marking.check_defenses(scheme, acting, model, new=family is not None)
     data = open_data_of(data_spec, parse_parameters(data_pairs), model)
     if data is None:
         raise InputError(f"{scheme.name()} works with the owner's data; name them with --data")
@@ -143,22 +157,29 @@ def command(
     if trains:
         if out is None:
             raise InputError(f"{scheme.name()} changes the model; name a .safetensors file for it with --out")
-        report = _watermark(scheme, model, family, data, changes, owners, claim_path, out, compare=compare, force=force)
+        report = _watermark(
+            scheme, acting, model, family, data, changes, owners, claim_path, out, compare=compare, force=force
+        )
     else:
         if family is not None:
             raise InputError(
                 f"{scheme.name()} takes the fingerprint of a trained model, and {model} is a family;"
                 f" train it first: stealproof train {model} --data ... --out {model}.safetensors"
             )
-        unused = {"--out": out is not None, "--epochs or -r": bool(changes), "--compare": compare}
+        unused = {
+            "--with": bool(acting),
+            "--out": out is not None,
+            "--epochs or -r": bool(changes),
+            "--compare": compare,
+        }
         for option in (name for name, given in unused.items() if given):
             raise InputError(f"{scheme.name()} leaves the model as it is and trains no other of it; drop {option}")
         report = _fingerprint(scheme, model, data, owners, claim_path)
-    _say_seed(owners, claim_path)
+    _protect_summary.say_seed(owners, claim_path, private=[one.name() for one in acting if one.spends])
     if as_json:
         print_json(report)
     else:
-        click.echo(_in_words(report))
+        click.echo(_protect_summary.in_words(report))
 
 
 def _planned(plan_path: Path, scheme_name: str, parameters: tuple[str, ...]) -> dict[str, Any]:
@@ -174,6 +195,7 @@ def _planned(plan_path: Path, scheme_name: str, parameters: tuple[str, ...]) -> 
 
 def _watermark(
     scheme: Watermark,
+    defenses: Sequence[TrainingDefense],
     model: str,
     family: Any,
     data: Dataset,
@@ -186,10 +208,11 @@ def _watermark(
     force: bool,
 ) -> dict[str, Any]:
     from stealproof.cli import _marking
+    from stealproof.cli._protect_summary import checked_in_json, described
     from stealproof.cli.train import check_target
     from stealproof.errors import InputError
     from stealproof.inputs.model import open_model
-    from stealproof.training.trained import train
+    from stealproof.training.trained import accounted
 
     check_target(out, force=force)
     _marking.check_writable(out)
@@ -197,37 +220,40 @@ def _watermark(
     if force:
         checkpoint.unlink(missing_ok=True)
     test = data.parts.get("test")
-    twin: Any = None
+    start: Any = None
     with progress_bar() as progress:
         if family is None:
-            twin = open_model(model, domain=data.domain, classes=data.classes)
-            _check_fits(twin, model, data)
-            if not twin.is_network:
+            start = open_model(model, domain=data.domain, classes=data.classes)
+            _check_fits(start, model, data)
+            if not start.is_network:
                 raise InputError(f"{model} is a scikit-learn estimator, which can't be trained on; name its family")
-        begun = twin if family is None else family
-        recipe = _marking.recipe_of(family, twin, data, changes)
+        begun = start if family is None else family
+        recipe = _marking.recipe_of(family, start, data, changes, [scheme, *defenses])
+        how: dict[str, Any] = {"recipe": recipe, "seed": seed, "progress": progress}
         with seed.remembered(checkpoint):
-            trained, claim = _marking.mark(
-                scheme, begun, data, recipe=recipe, seed=seed, checkpoint=checkpoint, progress=progress
-            )
+            trained, claim = _marking.mark(scheme, begun, data, defenses, checkpoint=checkpoint, **how)
             accuracy = None if test is None else trained.accuracy(test)
             _marking.save_both(claim, claim_path, trained, out, accuracy)
         say(f"saved {out}, {out.with_suffix('.json')} and {claim_path}")
-        if family is not None and compare:
+        accounts = [accounted(defense) for defense in defenses]
+        # What defenses change is no price of the mark: beside them, a model as it was is no twin.
+        twin = None if defenses else start
+        if compare and twin is None:
             progress("training the unmarked twin", 0.0)
-            twin = train(family, data, recipe=recipe, seed=seed.value, progress=progress)
+            twin = _marking.trained_with(defenses, begun, data, **how)
         progress("checking", 1.0)
         checked = _marking.own_verdict(scheme, claim, trained)
     before = None if twin is None or test is None else twin.accuracy(test)
     cost = None if twin is None or test is None else _marking.price(twin, trained, test)
     return {
-        "scheme": _described(scheme),
+        "scheme": described(scheme),
         "model": model if family is None else family.describe(),
         "data": dict(data.description),
+        "protections": accounts,
         "accuracy": None if accuracy is None else accuracy.as_dict(),
         "accuracy_unmarked": None if before is None else before.as_dict(),
         "accuracy_price": None if cost is None else cost.as_dict(),
-        "check": _checked(checked),
+        "check": checked_in_json(checked),
         "path": str(out),
         "claim": str(claim_path),
     }
@@ -235,6 +261,7 @@ def _watermark(
 
 def _fingerprint(scheme: Fingerprint, model: str, data: Dataset, seed: OwnersSeed, claim_path: Path) -> dict[str, Any]:
     from stealproof.cli import _marking
+    from stealproof.cli._protect_summary import checked_in_json, described
     from stealproof.errors import InputError
     from stealproof.inputs.claim import save_claim
     from stealproof.inputs.model import open_model
@@ -250,10 +277,10 @@ def _fingerprint(scheme: Fingerprint, model: str, data: Dataset, seed: OwnersSee
         progress("checking", 1.0)
         checked = _marking.own_verdict(scheme, claim, trained)
     return {
-        "scheme": _described(scheme),
+        "scheme": described(scheme),
         "model": model,
         "data": dict(data.description),
-        "check": _checked(checked),
+        "check": checked_in_json(checked),
         "claim": str(claim_path),
     }
 
@@ -266,47 +293,3 @@ def _check_fits(trained: Any, model: str, data: Dataset) -> None:
             f"{model} takes inputs of shape {trained.domain.shape} in {trained.classes} classes, but {data.name} has"
             f" {data.domain.shape} in {data.classes}; name the data that the model is for"
         )
-
-
-def _say_seed(seed: OwnersSeed, claim_path: Path) -> None:
-    if seed.drawn:
-        say(f"the secrets follow from a fresh seed, which is kept in {claim_path} and nowhere else")
-    else:
-        say("the secrets follow from the --seed given: whoever guesses it knows them, so leave it out in earnest")
-
-
-def _described(scheme: Any) -> dict[str, Any]:
-    return {
-        "name": scheme.name(),
-        "parameters": {key: list(v) if isinstance(v, tuple) else v for key, v in scheme.parameters().items()},
-    }
-
-
-def _checked(found: Verdict | str) -> dict[str, Any]:
-    """How the owner's own model fares, in JSON types."""
-    if isinstance(found, str):
-        return {"decision": None, "why": found}
-    return {"decision": str(found.decision), "p_value": found.p_value, "queries": found.queries, "level": found.level}
-
-
-def _in_words(report: dict[str, Any]) -> str:
-    name = report["scheme"]["name"]
-    lines = [f"{report['path']} carries {name}" if "path" in report else f"{name} knows {report['model']} again"]
-    for key, title in (
-        ("accuracy", "test accuracy"),
-        ("accuracy_unmarked", "unmarked"),
-        ("accuracy_price", "accuracy lost"),
-    ):
-        if found := report.get(key):
-            value, low, high = (round(found[bound], 4) + 0.0 for bound in ("value", "low", "high"))
-            lines.append(f"{title:14}  {value:.4f} ({low:.4f} to {high:.4f}, n={found['n']:,})")
-    check = report["check"]
-    if check["decision"] is None:
-        lines.append(f"{'your own model':14}  {check['why']}")
-    else:
-        lines.append(
-            f"{'your own model':14}  {check['decision']}, p = {check['p_value']:.3g}, {check['queries']:,} queries"
-        )
-    if check["decision"] not in (None, "owned"):
-        lines.append("the claim does not even hold against your own model: train longer, or take more triggers")
-    return "\n".join(lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +19,12 @@ from stealproof.cli._options import (
     say,
     seed_option,
 )
-from stealproof.cli._protections import make_protection, split_protections
+from stealproof.cli._protections import accounted_in_words, defenses_option, make_defenses
 
 if TYPE_CHECKING:
     from stealproof.measures.estimate import Estimate
     from stealproof.roles.training_defense import TrainingDefense
     from stealproof.training.recipe import Recipe
-
-DEFENSES = ("training_defense",)
 
 
 @click.command("train")
@@ -53,13 +51,7 @@ DEFENSES = ("training_defense",)
     text="A field of the training recipe, for example batch=512.  [default: measured for this model]",
 )
 @click.option("--epochs", type=float, help="Short for -r epochs=...")
-@click.option(
-    "--with",
-    "defenses",
-    default="",
-    metavar="A,B,...",
-    help="Training defenses, as in 'dp_sgd(epsilon=3),outlier_removal'; `stealproof list training_defense` has them.",
-)
+@defenses_option
 @seed_option
 @click.option("--force", is_flag=True, help="Overwrite a model that is there, and forget its unfinished run.")
 @json_option
@@ -83,10 +75,11 @@ def command(
     from stealproof import catalog
 
     family = catalog.make(model, "model", **parse_parameters(parameters))
-    protections = tuple(make_protection(text, DEFENSES) for text in split_protections(defenses)) if defenses else ()
+    protections = make_defenses(defenses)
     check_target(out, force=force)
     from stealproof.inputs.data import open_data
     from stealproof.inputs.model import save_model
+    from stealproof.training.composed import in_training_order
     from stealproof.training.trained import train
 
     changes = parse_parameters(recipe_pairs) | ({} if epochs is None else {"epochs": epochs})
@@ -99,12 +92,11 @@ def command(
             family,
             data,
             recipe=recipe_for(family, len(data.train), changes, protections),
-            protections=protections,
+            protections=in_training_order(protections),
             seed=seed,
             progress=progress,
             checkpoint=checkpoint,
         )
-    described = trained.card["protections"]
     accuracy = trained.accuracy(data.test) if "test" in data.parts else None
     save_model(trained, out, accuracy=accuracy)
     say(f"saved {out} and {out.with_suffix('.json')}")
@@ -119,7 +111,7 @@ def command(
         "data": dict(data.description),
         "rows": len(data.train),
         "recipe": trained.card["recipe"],
-        "protections": described,
+        "protections": trained.card["protections"],
         "seed": seed,
         "accuracy": None if accuracy is None else accuracy.as_dict(),
         "path": str(out),
@@ -128,8 +120,8 @@ def command(
         print_json(report)
     else:
         click.echo(f"{family.name()} on {len(data.train):,} rows of {data.name}: {_in_words(accuracy)}")
-        for one in described:
-            click.echo(f"with {one['name']}{_spent_in_words(one.get('spent'))}")
+        for account in report["protections"]:
+            click.echo(accounted_in_words(account))
 
 
 def check_target(out: Path, *, force: bool) -> None:
@@ -159,13 +151,6 @@ def recipe_for(
     if not isinstance(family, NetworkFamily):
         raise InputError(f"{family.name()} is a scikit-learn estimator and takes no recipe; drop {', '.join(changes)}")
     return adapted(suited_recipe(family, rows, protections), changes)
-
-
-def _spent_in_words(spent: Any) -> str:
-    """``: epsilon 2.99 at delta 1e-05``; empty where nothing was spent."""
-    if not isinstance(spent, Mapping):
-        return ""
-    return f": epsilon {spent['epsilon']:.3g} at delta {spent['delta']:g}"
 
 
 def _in_words(accuracy: Estimate | None) -> str:

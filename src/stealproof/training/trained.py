@@ -118,12 +118,12 @@ def train(
             raise InputError(f"{family.name()} is a scikit-learn estimator and takes no recipe; drop it")
         model = _fit_estimator(family, data, protections=protections, seed=seed)
         card["recipe"] = None
-    card["protections"] = [_described(protection) for protection in protections]
+    card["protections"] = [accounted(protection) for protection in protections]
     return Trained(model=model, domain=data.domain, classes=data.classes, card=card)
 
 
-def _described(protection: Any) -> dict[str, Any]:
-    """Name and parameters and, of a protection that uses something up, what this run did."""
+def accounted(protection: Any) -> dict[str, Any]:
+    """What a card says of a protection: name, parameters and, where it uses something up, what this run did."""
     described: dict[str, Any] = protection.describe()
     return described | ({"spent": protection.spent} if protection.spent else {})
 

@@ -22,10 +22,11 @@ from stealproof.measures.estimate import Estimate
 from stealproof.roles.architecture import NetworkFamily
 from stealproof.roles.dataset import Dataset, Part
 from stealproof.roles.ownership import Fingerprint, Ownership, Watermark
-from stealproof.roles.training_defense import Hook, TrainingDefense, check_composition
+from stealproof.roles.training_defense import TrainingDefense
 from stealproof.studies.sources import key_of
 from stealproof.studies.study import thawed
 from stealproof.studies.workshop import Workshop, adapted
+from stealproof.training.composed import in_training_order
 from stealproof.training.recipe import Recipe
 from stealproof.training.suited import suited_network, suited_recipe
 from stealproof.training.trained import Trained, train
@@ -72,19 +73,6 @@ class Protection:
         """For cache keys."""
         return {"name": self.name, "parameters": dict(self.parameters)}
 
-    @property
-    def place(self) -> int:
-        """Its turn in one training run: whatever changes or joins rows comes before those who work on whole batches."""
-        made = self.make()
-        if not isinstance(made, TrainingDefense):
-            return 5
-        hooks = made.hooks()
-        if Hook.PRIVATIZE in hooks:
-            return 4
-        if isinstance(made, Ownership):
-            return 1 if Hook.PERTURB in hooks else 0
-        return 3 if Hook.PERTURB in hooks else 2
-
 
 def in_order(texts: Sequence[str]) -> tuple[Protection, ...]:
     """The protections in the order in which one training run calls them, whatever order they were named in.
@@ -98,13 +86,8 @@ def in_order(texts: Sequence[str]) -> tuple[Protection, ...]:
         IncompatibleDefenses: two that can't share a stage.
     """
     found = [Protection.parse(text) for text in texts]
-    names = [protection.name for protection in found]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"{name} is named {names.count(name)} times; deploy each protection once")
-    ordered = tuple(sorted(found, key=lambda protection: (protection.place, protection.name)))
-    check_composition([made for made in (p.make() for p in ordered) if isinstance(made, TrainingDefense)])
-    return ordered
+    ordered = in_training_order([protection.make() for protection in found])
+    return tuple(next(p for p in found if p.name == one.name()) for one in ordered)
 
 
 def parse_risk(text: str) -> tuple[str, Any]:
