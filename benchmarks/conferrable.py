@@ -62,7 +62,7 @@ def main() -> int:
     parser.add_argument("--victims", type=int, default=3)
     parser.add_argument("--rows", type=int, default=5000)
     parser.add_argument("--schemes", nargs="+", metavar="NAME")
-    parser.add_argument("--ensemble", type=int, default=6, help="surrogates, and as many references")
+    parser.add_argument("--ensemble", type=int, default=4, help="surrogates that move inputs, and as many references")
     parser.add_argument("--candidates", type=int, default=400)
     parser.add_argument("--iterations", type=int, default=300, help="of Adam, when inputs become conferrable")
     parser.add_argument("--keep", type=Path, metavar="FOLDER")
