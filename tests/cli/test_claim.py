@@ -116,6 +116,8 @@ def test_a_plan_shows_nothing_that_tells_its_triggers(desk: Path) -> None:
         "plan", "derived_triggers", "--data", "digits", "-p", "triggers=9", "--key", "me.pem", "--out", "p.dossier"
     )
     assert planned.exit_code == 0, planned.output
+    assert "9 triggers are too few for a judge" in planned.stderr
+    assert "with 10 classes it takes 13" in planned.stderr
     report = json.loads(run("show", "p.dossier", "--json").stdout)
     assert report["kind"] == "plan"
     assert report["commitment"] is None

@@ -76,6 +76,7 @@ def plan_command(
     """
     from stealproof import catalog
     from stealproof.court.claiming import plan_triggers
+    from stealproof.court.judging import triggers_needed
     from stealproof.errors import InputError
     from stealproof.inputs.data import open_data
     from stealproof.ownership.derived_triggers import DerivedTriggers
@@ -85,7 +86,14 @@ def plan_command(
     scheme = catalog.make(scheme_name, "ownership", **parse_parameters(parameters))
     if not isinstance(scheme, DerivedTriggers):
         raise InputError(f"{scheme.name()} chooses its triggers, so nothing can be planned; plan derived_triggers")
-    plan = plan_triggers(scheme, open_data(data_spec, **parse_parameters(data_pairs)), key, beacon=beacon)
+    data = open_data(data_spec, **parse_parameters(data_pairs))
+    plan = plan_triggers(scheme, data, key, beacon=beacon)
+    needed = triggers_needed(data.classes)
+    if needed and scheme.triggers < needed:
+        say(
+            f"{scheme.triggers} triggers are too few for a judge, who counts secret attempts against a plan: with"
+            f" {data.classes} classes it takes {needed}, and more if some may be lost; plan anew with -p triggers=..."
+        )
     save(plan, out)
     say(f"saved {out}; keep it secret, and go on: stealproof claim timestamp {out} --tsa URL")
 

@@ -18,6 +18,7 @@ from stealproof.court.case import Case, Complaint
 from stealproof.court.hearing import Hearing, Judgement, Party, StepFinding
 from stealproof.court.policy import policy
 from stealproof.errors import EvidenceError, InputError
+from stealproof.measures.binomial import trials_needed
 from stealproof.measures.grinding import grinding_correction
 
 if TYPE_CHECKING:
@@ -92,6 +93,11 @@ def judge(
     decision, words = _decide(findings, verdict)
     findings.append(StepFinding(step="decision", ok=decision is Decision.OWNED, words=words))
     return Judgement(findings=tuple(findings), decision=decision, verdict=verdict)
+
+
+def triggers_needed(classes: int, level: float = 1e-3) -> int | None:
+    """The fewest triggers of a plan that convince a judge of ``level``, of a copy that matches all of them."""
+    return trials_needed(1 / classes, level / _steps.GRINDABLE)
 
 
 def scheme_of(claim: Claim) -> Ownership:
