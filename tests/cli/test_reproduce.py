@@ -51,7 +51,7 @@ def test_recorded_cards_belong_to_the_study_as_it_is(name: str) -> None:
             assert finding["interval"][0] <= finding["measured"] <= finding["interval"][1]
             assert finding["holds"] in (True, False, None)
     # A criterion is judged seed by seed, so that its cards keep every seed's values of many measures.
-    assert path.stat().st_size < max(300_000, (2_000 if study.criterion is None else 6_000) * len(cards))
+    assert path.stat().st_size < max(300_000, (2_500 if study.criterion is None else 6_000) * len(cards))
 
 
 def test_unknown_names_and_missing_records_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
