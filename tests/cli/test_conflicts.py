@@ -191,9 +191,10 @@ def test_ctrl_c_keeps_finished_networks_and_the_same_command_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from stealproof.studies.experiments import _deployed
+    from stealproof.training import trained as trained_module
 
     trained: list[list[str]] = []
-    real = _deployed.train
+    real = trained_module.train
 
     def watched(*arguments: Any, protections: list[Any], **more: Any) -> Any:
         trained.append([one.name() for one in protections])
