@@ -75,13 +75,14 @@ def command(
     from stealproof import catalog
 
     family = catalog.make(model, "model", **parse_parameters(parameters))
-    protections = make_defenses(defenses)
+    defending = make_defenses(defenses)
     check_target(out, force=force)
     from stealproof.inputs.data import open_data
     from stealproof.inputs.model import save_model
     from stealproof.training.composed import in_training_order
     from stealproof.training.trained import train
 
+    protections = in_training_order(defending)
     changes = parse_parameters(recipe_pairs) | ({} if epochs is None else {"epochs": epochs})
     data = open_data(data_spec, **parse_parameters(data_pairs))
     checkpoint = out.with_name(f".{out.name}.unfinished")
@@ -92,7 +93,7 @@ def command(
             family,
             data,
             recipe=recipe_for(family, len(data.train), changes, protections),
-            protections=in_training_order(protections),
+            protections=protections,
             seed=seed,
             progress=progress,
             checkpoint=checkpoint,
