@@ -12,9 +12,9 @@ Of a kind each:
     time for a beacon of the first kind, unseen; for one of this kind it has to lie about the time.
 
 With either, what remains is that an accuser may ask for many timestamps, of one commitment or of many, and show the one
-that suits it. Nothing in a token tells how many others there are. Such attempts are counted when a log shows them, and
-then ``measures/grinding.py`` corrects the p-value; an accuser who hides k attempts gains a factor of at most k, which a
-p-value far below the level outlasts.
+that suits it. Nothing in a token tells how many others there are. An accuser who hides k attempts gains a factor of at
+most k, so a judge counts a thousand million of them (``court/judging.py``), and ``measures/grinding.py``
+corrects the p-value.
 """
 
 from __future__ import annotations
