@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stealproof.cli import main
+from stealproof.cli._marking import spent_before
 from stealproof.defenses.training.regularization import Regularization
 from stealproof.inputs.claim import open_claim
 from stealproof.inputs.model import open_model, save_model
@@ -113,6 +114,22 @@ def test_a_private_run_tells_what_it_spent_and_its_card_nothing_of_the_mark(tmp_
     assert "seed" not in card
     seed = str(open_claim(tmp_path / "mine.claim").secrets["owner_seed"])
     assert not [word for word in ("toy_mark", "joined", seed) if word in json.dumps(card)]
+
+
+def test_marking_a_private_model_file_says_that_its_promise_ends(tmp_path: Path) -> None:
+    pytest.importorskip("opacus")
+    assert run(*new_mark(tmp_path, "--with", PRIVATE, "--epochs", "1")).exit_code == 0
+    files = ["--out", str(tmp_path / "again.safetensors"), "--claim", str(tmp_path / "again.claim")]
+    result = run("adi2018", str(tmp_path / "marked.safetensors"), "--data", "digits", "--epochs", "1", *files)
+    assert result.exit_code == 0, result.output
+    assert "the promise of dp_sgd, by which" in result.stderr
+    assert "does not hold for again.safetensors" in result.stderr
+    assert "protections" not in json.loads((tmp_path / "again.json").read_text())
+
+
+@pytest.mark.parametrize("listed", [None, 5, ["dp_sgd"], [{"name": "regularization"}]])
+def test_a_card_without_a_promise_is_no_private_one(listed: Any) -> None:
+    assert spent_before({"protections": listed}) == []
 
 
 def test_the_text_tells_what_a_private_run_spent(tmp_path: Path) -> None:

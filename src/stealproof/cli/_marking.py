@@ -18,7 +18,7 @@ from stealproof.files import write_atomic
 from stealproof.inputs import claim as claim_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from stealproof.claims import Claim, Verdict
     from stealproof.measures.estimate import Estimate
@@ -105,6 +105,13 @@ def check_defenses(scheme: Watermark, defenses: Sequence[TrainingDefense], model
                 f"{defense.name()} promises nothing for rows that {model} has seen before, in its first training; name"
                 " a family in place of the model, to train one that is marked and private from the start"
             )
+
+
+def spent_before(card: Mapping[str, Any]) -> list[str]:
+    """The defenses, by a model's card, that promised something for its training rows, as differential privacy does."""
+    listed = card.get("protections")
+    entries = listed if isinstance(listed, list) else []
+    return [str(entry.get("name")) for entry in entries if isinstance(entry, dict) and entry.get("spent")]
 
 
 def recipe_of(

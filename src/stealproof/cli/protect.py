@@ -227,6 +227,11 @@ def _watermark(
             _check_fits(start, model, data)
             if not start.is_network:
                 raise InputError(f"{model} is a scikit-learn estimator, which can't be trained on; name its family")
+            for name in _marking.spent_before(start.card):
+                say(
+                    f"the promise of {name}, by which {model} was trained, does not hold for {out.name}: its rows are"
+                    f" shown again without; to have both, name the family, with --with {name}"
+                )
         begun = start if family is None else family
         recipe = _marking.recipe_of(family, start, data, changes, [scheme, *defenses])
         how: dict[str, Any] = {"recipe": recipe, "seed": seed, "progress": progress}
