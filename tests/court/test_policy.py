@@ -12,6 +12,7 @@ from stealproof.court.case import Complaint, Opened, open_case
 from stealproof.court.countermeasures import (
     ControlModels,
     Countermeasure,
+    CountPlans,
     JudgeGenerates,
     TransferableExampleTest,
     VerifyGeneration,
@@ -26,6 +27,7 @@ from stealproof.ownership.dataset_inference import DatasetInference
 from stealproof.ownership.derived_triggers import DerivedTriggers
 from stealproof.ownership.entangled_watermarks import EntangledWatermarks
 from stealproof.ownership.ipguard import Ipguard
+from stealproof.ownership.uchida2017 import Uchida2017
 from stealproof.roles.dataset import Dataset
 from stealproof.roles.ownership import Ownership, Watermark
 from stealproof.training.fit_many import fit_many
@@ -183,24 +185,67 @@ def test_derived_triggers_are_made_again(marked: dict[str, tuple[Watermark, Trai
     assert "labels are not those that follow" in (VerifyGeneration().examine(swapped).objection or "")
 
 
+@pytest.mark.parametrize("sequential", [False, True])
+def test_a_plan_is_counted_as_the_best_of_many(
+    marked: dict[str, tuple[Watermark, Trained]], complain: Complain, sequential: bool
+) -> None:
+    made, trained = marked["derived_triggers"]
+    scheme, claim = DerivedTriggers(triggers=30, sequential=sequential), made.claim(trained.model)
+    claim = dataclasses.replace(claim, parameters=scheme.parameters())
+    # Control models are not asked.
+    complaint = complain(scheme, claim, controls=0)
+    assert ruled(policy("planned"), complaint, trained, precedes=False).verdict.decision is Decision.OWNED
+    assert "as the best of 1" in objection(CountPlans(plans=10**40), complaint, trained)
+
+
+def test_a_plan_is_no_excuse_for_chosen_triggers(
+    marked: dict[str, tuple[Watermark, Trained]], complain: Complain
+) -> None:
+    made, trained = marked["adi2018"]
+    ruling = ruled(policy("planned"), complain(made, made.claim(trained.model)), trained)
+    assert ruling.verdict.decision is Decision.INCONCLUSIVE
+    assert "no plan was followed" in ruling.verdict.reasons[-1]
+
+
+@pytest.fixture(scope="module")
+def weighted(digits: Dataset) -> tuple[Uchida2017, Trained]:
+    """A network of the control models' kind that carries bits in its weights."""
+    scheme = Uchida2017(bits=32)
+    return scheme, train(Mlp(width=32), digits, recipe=QUICK, protections=[scheme], seed=1)
+
+
+def test_a_claim_about_weights_stands_where_few_other_networks_bear_it(
+    weighted: tuple[Uchida2017, Trained], complain: Complain
+) -> None:
+    scheme, trained = weighted
+    complaint = complain(scheme, scheme.claim(trained.model))
+    assert ruled(policy("default"), complaint, trained).verdict.decision is Decision.OWNED
+    # Of networks one cannot be opened for all, so that without any there is nothing to hold the claim against.
+    assert "no vote" in objection(TransferableExampleTest(), complain(scheme, scheme.claim(), controls=0), trained)
+
+
+def test_a_claim_about_weights_that_every_network_bears_is_refused(
+    weighted: tuple[Uchida2017, Trained], complain: Complain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheme, trained = weighted
+    complaint = complain(scheme, scheme.claim(trained.model))
+    owned = open_case(complaint, trained.oracle(), model=trained.model).verdict
+    monkeypatch.setattr(Uchida2017, "verify", lambda *given, **named: owned)
+    assert "convicts 15 of 15 independent networks" in objection(TransferableExampleTest(), complaint, trained)
+
+
 @pytest.fixture(scope="module")
 def private() -> DatasetInference:
     return DatasetInference(norms=("l2",), regressor_images=40, images=60, starts=2, walk_steps=20, iterations=50)
 
 
-def test_members_must_be_opened_rows(
+def test_members_and_others_must_be_alike_to_who_knows_neither(
     digits: Dataset, digits_victim: Trained, private: DatasetInference, complain: Complain
 ) -> None:
     claim = private.enroll(digits_victim.model, digits)
     check = VerifyGeneration()
-    assert "did not open" in objection(check, complain(private, claim), digits_victim)
-    opened = Opened(model=digits_victim.model, data=digits)
-    assert objection(check, complain(private, claim, opened), digits_victim) == ""
-    moved = claim.secrets["inputs"].copy()
-    moved[:3] = np.clip(moved[:3] + 0.01, digits.domain.low, digits.domain.high)
-    forged = dataclasses.replace(claim, secrets={**claim.secrets, "inputs": moved})
-    assert "3 of the claim's" in objection(check, complain(private, forged, opened), digits_victim)
-    assert "without control models" in objection(check, complain(private, claim, opened, controls=0), digits_victim)
+    assert objection(check, complain(private, claim), digits_victim) == ""
+    assert "without control models" in objection(check, complain(private, claim, controls=0), digits_victim)
 
 
 def test_members_that_are_easy_for_everybody_were_not_dealt_from_one_pile(
@@ -215,8 +260,7 @@ def test_members_that_are_easy_for_everybody_were_not_dealt_from_one_pile(
     order = sure.gather(1, digits.train.y[:, None])[:, 0].argsort(descending=True)
     picked = dataclasses.replace(digits, parts={**digits.parts, "train": digits.train.take(order[:200])})
     claim = private.enroll(digits_victim.model, picked)
-    opened = Opened(model=digits_victim.model, data=picked)
-    assert "not dealt from one pile" in objection(VerifyGeneration(), complain(private, claim, opened), digits_victim)
+    assert "not dealt from one pile" in objection(VerifyGeneration(), complain(private, claim), digits_victim)
 
 
 def test_the_judge_makes_fingerprints_of_the_opened_model(
@@ -294,6 +338,7 @@ def test_a_vote_of_labels_is_a_vote(digits: Dataset, independent: list[torch.nn.
 
 def test_names_of_policies() -> None:
     assert set(SWITCHES) == {
+        "planned",
         "none",
         "verify_generation",
         "control_models",

@@ -15,10 +15,6 @@ from stealproof.evidence.keys import PublicKey
 from stealproof.evidence.timestamp import check_token
 from stealproof.inputs.claim import read_claim
 
-GRINDABLE = 10**9
-"""Timestamped plans that an accuser may collect in secret, to show the one whose triggers a suspect answers best. It
-can hoard them before there is a suspect as well as after, so no date makes them fewer. Rounds of drand are no other in
-this: each timestamp leads to one, and all of them are out before the accuser has to say which plan it shows."""
 Outcome = tuple[bool | None, str]
 
 
@@ -99,7 +95,7 @@ def check_generation(file: File, suspect: Party) -> Outcome:
     """Step 5: nobody chose the inputs, or control models must show that the choice was fair."""
     claim, hearing = file.claim, file.hearing
     if not file.dossier.plan:
-        drawn = "its triggers were derived, but from no plan" if is_derived(claim) else "the accuser chose the inputs"
+        drawn = "its triggers were derived, but from no plan" if is_derived(claim) else "the accuser chose the secrets"
         return None, f"{drawn}, so that only control models can tell whether they single out copies"
     plan = Dossier.from_bytes(file.dossier.plan, what="the plan")
     check_follows(claim, plan)

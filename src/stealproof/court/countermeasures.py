@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stealproof import seeds
 from stealproof.claims import Claim, Decision
-from stealproof.court.case import Case, Complaint
+from stealproof.court.case import VOTERS, Case, Complaint
 from stealproof.errors import EvidenceError, InputError, InvalidData
 from stealproof.measures.conformal import conformal_p_value, controls_needed
 from stealproof.measures.welch import welch_test
-from stealproof.oracle import as_array
 from stealproof.ownership._derived_book import regenerated
 from stealproof.roles.ownership import JUDGE, Calibration, Fingerprint, Trial, model_digest
 
-if TYPE_CHECKING:
-    from stealproof.roles.dataset import Part
+GRINDABLE = 10**9
+"""Timestamped plans that an accuser may collect in secret, to show the one whose triggers a suspect answers best. It
+can hoard them before there is a suspect as well as after, so no date makes them fewer. Rounds of drand are no other in
+this: each timestamp leads to one, and all of them are out before the accuser has to say which plan it shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,19 +71,15 @@ class Countermeasure:
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyGeneration(Countermeasure):
-    """Make derived triggers again, open claimed training rows, and let nothing be chosen after the suspect was there.
+    """Make derived triggers again, and let nothing be chosen after the suspect was there.
 
     A claim that says which of its inputs are training rows (dataset inference) rests on members and others having been
-    dealt from one pile: every input must be an opened row, and control models, which know neither kind, must not find
-    one kind easier. That refuses an honest claim as often as the level says.
+    dealt from one pile: control models, which know neither kind, must not find one kind easier. That refuses an honest
+    claim as often as the level says. Whether the rows were trained on is the accuser's word, so nothing rests on it.
     """
 
     def _about_claim(self, complaint: Complaint) -> str | None:
-        if "members" not in complaint.claim.secrets:
-            return None
-        if complaint.opened is None:
-            return "the accuser did not open the rows that the claim says its model was trained on"
-        return _not_opened(complaint) or _unlike(complaint)
+        return _unlike(complaint) if "members" in complaint.claim.secrets else None
 
     def _about_suspect(self, case: Case) -> str | None:
         secrets = case.complaint.claim.secrets
@@ -106,6 +101,29 @@ class VerifyGeneration(Countermeasure):
         except EvidenceError as error:
             return str(error)
         return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountPlans(Countermeasure):
+    """Believe derived triggers only, and count them as the best of all plans that an accuser could have hoarded.
+
+    It needs no control models: whoever shows the luckiest of so many plans is tested at a level that pays for all.
+    """
+
+    plans: int = GRINDABLE
+    """Timestamped plans that nobody may have more of; at least 1."""
+
+    def _about_suspect(self, case: Case) -> str | None:
+        if "beacon" not in case.complaint.claim.secrets:
+            return "the accuser chose the triggers, so that no plan was followed"
+        complaint = case.complaint
+        # Asked again, since a test that may stop early stopped where the judge's own level was reached.
+        found = complaint.scheme.verify(
+            complaint.claim, case.suspect, level=complaint.level / self.plans, seed=complaint.seed, model=case.model
+        )
+        if found.decision is Decision.OWNED:
+            return None
+        return f"as the best of {self.plans:,} plans the verdict is {found.decision}: {found.reasons[0]}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,14 +173,16 @@ class TransferableExampleTest(Countermeasure):
     """
 
     share: float = 0.5
-    """Of the claimed labels; above 0, at most 1."""
+    """Of the claimed labels, or of the control networks where a scheme opens them; above 0, at most 1."""
 
     def _about_claim(self, complaint: Complaint) -> str | None:
         if not 0 < self.share <= 1:
             raise InputError(f"share must be above 0 and at most 1, got {self.share}")
         scheme, claim = complaint.scheme, complaint.claim
-        if scheme.opens_model() or not complaint.controls:
+        if not complaint.controls:
             return "there is no vote of control models that the claim could be shown to fail on"
+        if scheme.opens_model():
+            return self._in_networks(complaint)
         if not scheme.exact and "labels" not in claim.secrets:
             return None
         found = scheme.verify(claim, complaint.vote, level=complaint.level, seed=complaint.seed)
@@ -170,6 +190,20 @@ class TransferableExampleTest(Countermeasure):
             return f"the claim convicts the vote of independent models too (p = {found.p_value:.3g})"
         if not scheme.exact and found.statistic > self.share:
             return f"the vote of independent models gives {found.statistic:.0%} of the claimed labels too"
+        return None
+
+    def _in_networks(self, complaint: Complaint) -> str | None:
+        """Networks have no vote that could be opened, so the claim is held against each, and convicts few of them."""
+        voters = list(zip(complaint.controls, complaint.networks or (), strict=True))[:VOTERS]
+        found = [
+            complaint.scheme.verify(
+                complaint.claim, oracle, level=complaint.level, seed=complaint.seed, model=network
+            ).decision
+            for oracle, network in voters
+        ]
+        convicted = found.count(Decision.OWNED)
+        if convicted > self.share * len(found):
+            return f"the claim convicts {convicted} of {len(found)} independent networks too"
         return None
 
 
@@ -226,21 +260,6 @@ def _calibration(complaint: Complaint) -> Calibration:
     return complaint.once("calibration", lambda: complaint.calibrate(complaint.claim))[0]
 
 
-def _not_opened(complaint: Complaint) -> str | None:
-    """Whether a claimed member is no training row, or another input no row that the owner kept back."""
-    assert complaint.opened is not None
-    secrets, data = complaint.claim.secrets, complaint.opened.data
-    trained, kept = _digests(data.train), _digests(data.test)
-    members = np.asarray(secrets["members"], dtype=bool)
-    found = _digest_rows(secrets["inputs"])
-    strange = sum(d not in trained if member else d not in kept for d, member in zip(found, members, strict=True))
-    return (
-        f"{strange} of the claim's {len(found)} inputs are none of the rows that the accuser opened"
-        if strange
-        else None
-    )
-
-
 def _unlike(complaint: Complaint) -> str | None:
     """Whether control models, which know neither, find members easier or harder than the others."""
     if not complaint.controls:
@@ -256,12 +275,3 @@ def _unlike(complaint: Complaint) -> str | None:
         f"models that know neither find the claimed members unlike the other inputs (p = {p_value:.3g}), so that they"
         " were not dealt from one pile"
     )
-
-
-def _digests(part: Part) -> frozenset[bytes]:
-    return frozenset(_digest_rows(part.x))
-
-
-def _digest_rows(x: Any) -> list[bytes]:
-    rows: NDArray[Any] = np.ascontiguousarray(as_array(x), dtype=np.float32)
-    return [hashlib.sha256(row.tobytes()).digest() for row in rows]

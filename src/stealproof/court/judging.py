@@ -15,6 +15,7 @@ from stealproof import catalog
 from stealproof.claims import Claim, Decision, Verdict
 from stealproof.court import _steps
 from stealproof.court.case import Case, Complaint
+from stealproof.court.countermeasures import GRINDABLE
 from stealproof.court.hearing import Hearing, Judgement, Party, StepFinding
 from stealproof.court.policy import policy
 from stealproof.errors import EvidenceError, InputError
@@ -63,7 +64,7 @@ def judge(
         with _step(number, name):
             ok, words = step(file, suspect)
         findings.append(StepFinding(step=name, ok=ok, words=words))
-    attempts = max(hearing.attempts, _steps.GRINDABLE if file.honest else 1)
+    attempts = max(hearing.attempts, GRINDABLE if file.honest else 1)
     level = hearing.level / attempts
     with _step(6, "test"):
         scheme = scheme_of(file.claim)
@@ -97,7 +98,7 @@ def judge(
 
 def triggers_needed(classes: int, level: float = 1e-3) -> int | None:
     """The fewest triggers of a plan that convince a judge of ``level``, of a copy that matches all of them."""
-    return trials_needed(1 / classes, level / _steps.GRINDABLE)
+    return trials_needed(1 / classes, level / GRINDABLE)
 
 
 def scheme_of(claim: Claim) -> Ownership:

@@ -10,6 +10,7 @@ from stealproof.court.case import Case
 from stealproof.court.countermeasures import (
     ControlModels,
     Countermeasure,
+    CountPlans,
     Finding,
     JudgeGenerates,
     TransferableExampleTest,
@@ -57,8 +58,10 @@ SWITCHES: dict[str, Policy] = {
         for made in (VerifyGeneration(), ControlModels(), TransferableExampleTest(), JudgeGenerates())
     },
     "default": Policy(countermeasures=(VerifyGeneration(), ControlModels(), TransferableExampleTest())),
+    "planned": Policy(countermeasures=(VerifyGeneration(), CountPlans())),
 }
-"""Policies by name. The default is what studies/false_claims.toml justifies."""
+"""Policies by name. The default is what studies/false_claims.toml justifies; a claim with a plan is judged by the last
+one, without control models."""
 
 
 def policy(name: str) -> Policy:
