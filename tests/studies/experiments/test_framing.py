@@ -80,6 +80,15 @@ def test_a_claim_that_fits_one_published_model_fails_for_its_date(workshop: Work
     assert found.details["objections"]["verify_generation"] > 0
 
 
+def test_claims_about_weights_are_held_against_networks_of_the_owner_s_family(workshop: Workshop) -> None:
+    weights = {"scheme": "uchida2017", "scheme_parameters": {"bits": 32}}
+    assert believed(workshop, **weights, accusation="victim") == 1
+    found = run(workshop, **weights, accusation="independents", policy="control_models")
+    assert found.estimates["believed"].value == 0
+    # Every second suspect is of another family, in which no such layer can be looked into.
+    assert found.details["refused before the test"] == 3
+
+
 def test_hardened_suspects_are_others(workshop: Workshop) -> None:
     plain = run(workshop, accusation=FORGED, policy="none")
     hardened = run(workshop, accusation=FORGED, policy="hardened_suspects")

@@ -205,9 +205,11 @@ class Framing(Experiment):
         )
 
     def _complaint(self, parties: Parties, claim: Claim, own: Trained) -> Complaint:
-        controls = parties.population("control", self.controls)
+        scheme = self._scheme().make()
+        # What a claim about weights is held against has such weights.
+        controls = parties.population("control", self.controls, alike=scheme.opens_model())
         return Complaint(
-            scheme=self._scheme().make(),
+            scheme=scheme,
             claim=claim,
             level=self.level,
             seed=parties.seed,
