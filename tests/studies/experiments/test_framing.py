@@ -85,8 +85,10 @@ def test_claims_about_weights_are_held_against_networks_of_the_owner_s_family(wo
     assert believed(workshop, **weights, accusation="victim") == 1
     found = run(workshop, **weights, accusation="independents", policy="control_models")
     assert found.estimates["believed"].value == 0
-    # Every second suspect is of another family, in which no such layer can be looked into.
-    assert found.details["refused before the test"] == 3
+    # Nobody has another architecture, in which no such layer could be looked into.
+    assert found.details["refused before the test"] == 0
+    ground = run(workshop, **weights, accusation="key_grinding(attempts=20)", policy="control_models", innocents=2)
+    assert ground.details["refused before the test"] == 0
 
 
 def test_hardened_suspects_are_others(workshop: Workshop) -> None:

@@ -164,7 +164,8 @@ class Framing(Experiment):
         if self.policy == HARDENED:
             return hardened(parties, self.innocents, self.hardening)
         # Others for each seed, so that a study's accusations are about as many different models.
-        return parties.population(f"suspects of seed {parties.seed}", self.innocents)
+        name = f"suspects of seed {parties.seed}"
+        return parties.population(name, self.innocents, alike=self._scheme().make().opens_model())
 
     def _honest(self, parties: Parties) -> tuple[Claim, Sequence[Trained]]:
         """The owner's claim, and whom it accuses."""
@@ -206,7 +207,7 @@ class Framing(Experiment):
 
     def _complaint(self, parties: Parties, claim: Claim, own: Trained) -> Complaint:
         scheme = self._scheme().make()
-        # What a claim about weights is held against has such weights.
+        # What a claim about weights is held against has such weights, and so has whom it accuses.
         controls = parties.population("control", self.controls, alike=scheme.opens_model())
         return Complaint(
             scheme=scheme,
