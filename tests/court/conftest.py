@@ -15,11 +15,14 @@ import pytest
 from numpy.typing import NDArray
 
 from stealproof.claims import Claim
-from stealproof.court.claiming import claim_model, plan_parameters, plan_triggers
+from stealproof.court.claiming import claim_model, plan_parameters, plan_triggers, planned
 from stealproof.court.hearing import Hearing, Party
-from stealproof.evidence.dossier import Dossier
+from stealproof.evidence.canonical import canonical
+from stealproof.evidence.commitment import new_salt
+from stealproof.evidence.dossier import CLAIM, PLAN, Dossier, new_dossier
 from stealproof.evidence.drand import Round
 from stealproof.evidence.keys import PrivateKey, new_key, open_private
+from stealproof.evidence.model_manifest import model_digest
 from stealproof.inputs.claim import save_claim
 from stealproof.oracle import Access, Answer, Answers, Domain, Oracle
 from stealproof.ownership._derived_book import noise_book
@@ -63,6 +66,38 @@ class Dispute:
         made = claim_model(content, self.model, self.key, plan=plan, what="made.claim")
         return (made.stamped(self.tsa.stamp(made.envelope)) if stamped else made).to_bytes()
 
+    def smuggled(self, claim: Claim, plan: Dossier, *, key: PrivateKey | None = None) -> bytes:
+        """A dossier of ``claim`` and ``plan`` that nothing was checked of, as a liar's own program writes it."""
+        content = save_claim(claim, self.folder / "made.claim").read_bytes()
+        return new_dossier(
+            content,
+            new_salt(),
+            kind=CLAIM,
+            subject="model.safetensors",
+            model=model_digest(self.model),
+            scheme=claim.scheme,
+            parameters=claim.parameters,
+            key=key or self.key,
+            created=datetime.now(UTC),
+            plan=plan.to_bytes(),
+        ).to_bytes()
+
+    def plan_of(self, terms: Mapping[str, Any], parameters: Mapping[str, Any]) -> Dossier:
+        """A timestamped plan with these terms, whatever they are."""
+        content = planned("derived_triggers", parameters, canonical(terms).decode(), beacon="timestamp")
+        plan = new_dossier(
+            content,
+            new_salt(),
+            kind=PLAN,
+            subject="a model that is not trained yet",
+            model="",
+            scheme="derived_triggers",
+            parameters=parameters,
+            key=self.key,
+            created=datetime.now(UTC),
+        )
+        return plan.stamped(self.tsa.stamp(plan.envelope))
+
     def hearing(self, dossier: bytes, **changes: Any) -> Hearing:
         since = datetime.now(UTC) + timedelta(days=1)
         given: dict[str, Any] = {"dossier": dossier, "roots": (self.root,), "since": since, "level": 0.05, "seed": 3}
@@ -74,8 +109,8 @@ class Dispute:
         return Party(name="copy", oracle=Answering("copy", known, **changes))
 
     @staticmethod
-    def innocent(number: int = 0) -> Party:
-        return Party(name=f"innocent {number}", oracle=Answering(f"innocent {number}"))
+    def innocent(number: int = 0, **changes: Any) -> Party:
+        return Party(name=f"innocent {number}", oracle=Answering(f"innocent {number}", **changes))
 
     def controls(self, count: int = 19) -> list[Party]:
         return [self.innocent(100 + number) for number in range(count)]

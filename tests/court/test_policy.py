@@ -8,19 +8,22 @@ import pytest
 import torch
 
 from stealproof.claims import Claim, Decision
-from stealproof.court.case import Complaint, Opened, open_case
+from stealproof.court.case import Complaint, HeldOut, Opened, open_case
 from stealproof.court.countermeasures import (
+    ComparableControls,
     ControlModels,
     Countermeasure,
     CountPlans,
     JudgeGenerates,
     TransferableExampleTest,
     VerifyGeneration,
+    versions,
 )
 from stealproof.court.policy import SWITCHES, Policy, Ruling, policy
 from stealproof.errors import InputError, UnknownName
 from stealproof.models.mlp import Mlp
-from stealproof.oracle import Access, Answer
+from stealproof.oracle import Access, Answer, Answers, Domain
+from stealproof.oracles.guarded import GuardedOracle
 from stealproof.oracles.module import ModuleOracle
 from stealproof.ownership.adi2018 import Adi2018
 from stealproof.ownership.dataset_inference import DatasetInference
@@ -28,7 +31,7 @@ from stealproof.ownership.derived_triggers import DerivedTriggers
 from stealproof.ownership.entangled_watermarks import EntangledWatermarks
 from stealproof.ownership.ipguard import Ipguard
 from stealproof.ownership.uchida2017 import Uchida2017
-from stealproof.roles.dataset import Dataset
+from stealproof.roles.dataset import Dataset, Part
 from stealproof.roles.ownership import Ownership, Watermark
 from stealproof.training.fit_many import fit_many
 from stealproof.training.recipe import Recipe
@@ -207,6 +210,19 @@ def test_a_plan_is_no_excuse_for_chosen_triggers(
     assert "no plan was followed" in ruling.verdict.reasons[-1]
 
 
+def test_a_plan_is_no_excuse_for_inputs_that_somebody_sent(
+    digits: Dataset, digits_victim: Trained, complain: Complain
+) -> None:
+    guard = DerivedTriggers(rate=1.0, classes=10, sequential=False)
+    guard.use_key("00" * 32)
+    x = digits.pool.x[:40].numpy().astype(np.float32)
+    guard.answer("somebody", x, Answers(labels=np.zeros(40, dtype=np.int64)))
+    claim = guard.claim()
+    case = open_case(complain(guard, claim), GuardedOracle(digits_victim.oracle(), [guard]))
+    assert policy("none").rule(case).verdict.decision is Decision.OWNED
+    assert "somebody chose the triggers" in (CountPlans().examine(case).objection or "")
+
+
 @pytest.fixture(scope="module")
 def weighted(digits: Dataset) -> tuple[Uchida2017, Trained]:
     """A network of the control models' kind that carries bits in its weights."""
@@ -322,6 +338,81 @@ def test_without_controls_a_paper_s_own_rule_accuses(
     assert ruled(policy("control_models"), complaint, innocent).verdict.decision is Decision.INCONCLUSIVE
 
 
+@pytest.fixture(scope="module")
+def held_out(digits: Dataset) -> HeldOut:
+    return HeldOut(x=digits.test.x.numpy().astype(np.float32), y=digits.test.y.numpy())
+
+
+def moved(part: Part) -> Part:
+    """The rows, and the same ones a pixel up, down, left and right."""
+    x = torch.cat([part.x, *(torch.roll(part.x, step, axis) for axis in (2, 3) for step in (1, -1))])
+    return Part(x=x, y=part.y.repeat(5))
+
+
+def test_a_model_that_is_better_than_all_controls_is_not_framed_by_what_only_good_models_know(
+    digits: Dataset, complain: Complain, held_out: HeldOut
+) -> None:
+    """The claim: ordinary images, moved by a pixel, with their true labels. No accuser needs the suspect for that."""
+    rows = moved(digits.train)
+    wide = Recipe(epochs=30, batch=64)
+    good, own = fit_many(Mlp(width=256), [rows, moved(digits.pool)], classes=10, seeds=[70, 71], recipe=wide)
+    suspect = Trained(model=good, domain=digits.domain, classes=10, card={})
+    controls = complain(Adi2018(), easy_claim(digits))
+    # The accuser has models like the controls of its own, and takes what they get wrong and a better one gets right.
+    known = fit_many(Mlp(width=32), [digits.pool] * 4, classes=10, seeds=range(80, 84), recipe=QUICK)
+    candidates = moved(digits.test)
+    answers = [ModuleOracle(m, domain=digits.domain, classes=10).ask(candidates.x).predicted for m in (own, *known)]
+    truth = candidates.y.numpy()
+    chosen = np.flatnonzero((answers[0] == truth) & np.all([a != truth for a in answers[1:]], axis=0))[:40]
+    secrets = {"inputs": candidates.x[chosen].numpy().astype(np.float32), "labels": truth[chosen], "classes": 10}
+    claim = dataclasses.replace(controls.claim, secrets=secrets)
+    complaint = dataclasses.replace(controls, claim=claim)
+    without = Policy(countermeasures=policy("default").countermeasures[:3])
+    assert ruled(without, complaint, suspect).verdict.decision is Decision.OWNED
+    compared = dataclasses.replace(complaint, held_out=held_out)
+    assert ruled(policy("default"), compared, suspect).verdict.decision is Decision.INCONCLUSIVE
+    assert "ask control models as good as it" in objection(ComparableControls(), compared, suspect)
+    # Nobody can tell without rows, and who is as good as the controls is not objected to.
+    assert objection(ComparableControls(), complaint, suspect) == ""
+
+
+def test_a_copy_no_better_than_the_controls_is_compared_and_convicted(
+    digits: Dataset, complain: Complain, held_out: HeldOut
+) -> None:
+    made = Adi2018(triggers=30)
+    few = dataclasses.replace(
+        digits, parts={**digits.parts, "train": digits.train.take(slice(0, len(digits.pool) // 2))}
+    )
+    trained = train(Mlp(width=32), few, recipe=QUICK, protections=[made], seed=1)
+    complaint = dataclasses.replace(complain(made, made.claim(trained.model)), held_out=held_out)
+    before = ruled(policy("default"), complain(made, made.claim(trained.model)), trained)
+    ruling = ruled(policy("default"), complaint, trained)
+    assert ruling.verdict.decision is before.verdict.decision is Decision.OWNED
+    assert ruling.findings[-1].queries == 3 * len(held_out.y)
+
+
+def test_rows_are_changed_only_where_that_is_legal() -> None:
+    x = np.random.default_rng(0).random((8, 1, 6, 6)).astype(np.float32)
+    found = versions(x, Domain(shape=(1, 6, 6), low=0.0, high=1.0), np.random.default_rng(1))
+    assert list(found) == ["as they are", "with noise", "moved aside by a pixel"]
+    assert 0 < np.abs(found["with noise"] - x).max() <= 0.1 + 1e-6
+    assert 0 <= found["with noise"].min() <= found["with noise"].max() <= 1
+    aside = found["moved aside by a pixel"]
+    np.testing.assert_array_equal(aside[0, :, 1:], x[0, :, :-1])
+    np.testing.assert_array_equal(aside[5, :, :-1], x[5, :, 1:])
+    np.testing.assert_array_equal(aside[2, :, :, 1:], x[2, :, :, :-1])
+    table = np.zeros((3, 4), dtype=np.float32)
+    assert list(versions(table, Domain(shape=(4,), low=0.0, high=1.0), np.random.default_rng(1))) == [
+        "as they are",
+        "with noise",
+    ]
+    for domain in (
+        Domain(shape=(4,), low=-np.inf, high=1.0),
+        Domain(shape=(4,), low=0.0, high=1.0, levels={0: (0.0, 1.0)}),
+    ):
+        assert list(versions(table, domain, np.random.default_rng(1))) == ["as they are"]
+
+
 def test_a_vote_of_labels_is_a_vote(digits: Dataset, independent: list[torch.nn.Module], complain: Complain) -> None:
     access = Access(answer=Answer.LABELS)
     complaint = dataclasses.replace(
@@ -339,6 +430,7 @@ def test_a_vote_of_labels_is_a_vote(digits: Dataset, independent: list[torch.nn.
 def test_names_of_policies() -> None:
     assert set(SWITCHES) == {
         "planned",
+        "comparable_controls",
         "none",
         "verify_generation",
         "control_models",

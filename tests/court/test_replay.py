@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import random
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from numpy.typing import NDArray
 
+from stealproof.court.case import HeldOut
 from stealproof.court.hearing import Party
-from stealproof.court.recording import decode_records
+from stealproof.court.recording import Record, decode_records, describe_record, encode_records
 from stealproof.court.replay import compare, replay
 from stealproof.court.verdict_file import ALLOWED, README, VERDICT, judge_and_sign, outcome, read_verdict, spelled
 from stealproof.errors import EvidenceError, InputError, OracleUnavailable
@@ -19,7 +22,7 @@ from stealproof.evidence.canonical import digest
 from stealproof.evidence.envelope import open_envelope, sign
 from stealproof.evidence.keys import new_key, open_private
 from stealproof.evidence.statement import PAYLOAD_TYPE, Statement
-from stealproof.oracle import Answers
+from stealproof.oracle import Access, Answer, Answers, Domain
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,10 @@ def altered(dispute: Any, content: bytes, change: Callable[[dict[str, Any]], obj
     statement = dataclasses.replace(statement, predicate=said)
     found["verdict.dsse.json"] = sign(statement.to_bytes(), dispute.judge, payload_type=PAYLOAD_TYPE)
     return pack(found)
+
+
+def promising(answers: bytes, said: dict[str, Any]) -> None:
+    said["answers"] = digest(answers)
 
 
 def test_a_verdict_is_recomputed_without_the_suspect(dispute: Any, signed: bytes) -> None:
@@ -74,6 +81,32 @@ def test_claimed_inputs_that_were_public_are_remembered(dispute: Any) -> None:
     assert judgement.decision == "inconclusive"
     assert "2 of the claim's inputs are public" in judgement.verdict.reasons[-1]
     assert outcome(replay(content)[0]) == outcome(judgement)
+
+
+def test_the_rows_by_which_controls_were_compared_are_replayed_too(dispute: Any) -> None:
+    rng = np.random.default_rng(0)
+    held_out = HeldOut(x=rng.random((30, 1, 8, 8)).astype(np.float32), y=rng.integers(10, size=30))
+    judgement, content = judge_and_sign(
+        dispute.hearing(dispute.dossier(dispute.chosen)),
+        dispute.copy(dispute.chosen),
+        dispute.judge,
+        controls=dispute.controls(),
+        held_out=held_out,
+    )
+    assert judgement.decision == "owned"
+    assert "nobody tested" not in judgement.findings[6].words
+    assert outcome(replay(content)[0]) == outcome(judgement)
+    arrays = safetensors.numpy.load(unpack(content, ALLOWED, what="it")["answers.safetensors"])
+    for name, value in (("held_out_labels", held_out.y[:5]), ("held_out", held_out.x * np.float32(0.9))):
+        answers = bytes(safetensors.numpy.save(arrays | {name: value}))
+        changed = altered(
+            dispute,
+            content,
+            functools.partial(promising, answers),
+            **{"answers.safetensors": answers},
+        )
+        with pytest.raises(EvidenceError, match=r"can.t be read|was recorded"):
+            replay(changed)
 
 
 def test_a_suspect_that_stops_answering_is_replayed_as_it_stopped(dispute: Any) -> None:
@@ -117,6 +150,8 @@ def test_another_judge_is_refused(signed: bytes, tmp_path: Any) -> None:
         (lambda said: said["evidence"].update(level=1e-9), "recomputing"),
         (lambda said: said["evidence"].update(seed="7"), "can't be read|recorded|recomputing"),
         (lambda said: said["evidence"].update(since="yesterday"), "can't be read"),
+        (lambda said: said["evidence"].update(since="2020-01-01T00:00:00"), "no time zone"),
+        (lambda said: said["evidence"].update(since="0001-01-01T00:00:00+14:00"), "can't be read"),
         (lambda said: said["evidence"].pop("roots"), "can't be read"),
         (lambda said: said.update(evidence=7), "does not say what it rests on"),
         (lambda said: said["evidence"].update(dossier="00" * 32), "another claim.dossier"),
@@ -138,8 +173,6 @@ def test_a_judge_who_signs_something_else_is_caught(
 
 
 def test_other_answers_give_another_verdict(dispute: Any, signed: bytes) -> None:
-    import safetensors.numpy
-
     arrays = safetensors.numpy.load(unpack(signed, ALLOWED, what="it")["answers.safetensors"])
 
     def forged(name: str, array: NDArray[Any]) -> bytes:
@@ -148,6 +181,10 @@ def test_other_answers_give_another_verdict(dispute: Any, signed: bytes) -> None
             dispute, signed, lambda said: said.update(answers=digest(content)), **{"answers.safetensors": content}
         )
 
+    for shaped in (arrays["suspect.labels"][:, None], np.float32(0) * arrays["suspect.scores"][:, 0]):
+        name = "suspect.labels" if shaped.ndim == 2 else "suspect.scores"
+        with pytest.raises(EvidenceError, match="no rows of labels or scores"):
+            replay(forged(name, shaped))
     labels = (arrays["suspect.labels"] + 1) % 10
     with pytest.raises(EvidenceError, match="recomputing"):
         replay(forged("suspect.labels", labels))
@@ -194,6 +231,36 @@ def test_numbers_are_compared_as_numbers_and_all_else_exactly() -> None:
 def test_numbers_that_json_has_no_place_for_are_texts() -> None:
     assert spelled(1e17) == "1e+17"
     assert spelled([2.5, 1e30, "x"]) == [2.5, 1e30, "x"]
+
+
+def test_answers_that_would_not_fit_into_a_file_end_the_trial_early(
+    dispute: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stealproof.court import verdict_file
+
+    dossier = dispute.dossier(dispute.chosen)
+    controls, asked = dispute.controls(), []
+
+    def label(oracle: Any, row: NDArray[Any]) -> int:
+        asked.append(row)
+        return 0
+
+    monkeypatch.setattr(type(controls[0].oracle), "_label", label)
+    monkeypatch.setattr(verdict_file, "LARGEST", len(dossier) + 20 * 20 * 20)
+    with pytest.raises(InputError, match="don't fit into one verdict file"):
+        judge_and_sign(dispute.hearing(dossier), dispute.innocent(), dispute.judge, controls=controls)
+    assert len(asked) == 20, "the first control model's answers show that all of them would be too many"
+
+
+@pytest.mark.parametrize("most", [9, 300, 70_000])
+def test_labels_are_kept_in_few_bytes_and_read_as_they_were(most: int) -> None:
+    record = Record(access=Access(answer=Answer.LABELS), domain=Domain(shape=(1,)), classes=most + 1)
+    record.asked, record.answers = [b"\0" * 32] * 3, [Answers(labels=np.array([0, most, 1]))]
+    content = encode_records({"suspect": record}, {})
+    found = decode_records(content, {"suspect": describe_record(record)})["suspect"].answers[0].labels
+    assert found is not None
+    assert found.dtype == np.int64
+    assert found.tolist() == [0, most, 1]
 
 
 def test_records_that_are_not_described_are_refused() -> None:

@@ -109,3 +109,8 @@ def test_the_timestamp_leads_to_one_round_of_drand(early: bytes) -> None:
 def test_a_later_timestamp_leads_to_a_later_round(tsa: Any, seconds: int, leads_to: int) -> None:
     moment = QUICKNET.time_of(ROUND) - MARGIN + timedelta(seconds=seconds)
     assert round_after(tsa.signer.forge(CONTENT, moment)) == leads_to
+
+
+def test_a_timestamp_at_the_end_of_the_calendar_leads_nowhere(tsa: Any) -> None:
+    with pytest.raises(EvidenceError, match="end of the calendar"):
+        round_after(tsa.signer.forge(CONTENT, datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)))

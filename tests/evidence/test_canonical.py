@@ -241,3 +241,10 @@ def test_a_value_within_itself_is_refused() -> None:
 
 def test_digest_is_sha_256() -> None:
     assert digest(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_text_that_does_not_end_is_read_once() -> None:
+    """From each of its quotes on, a search for its end would read all the rest: an hour for a mebibyte."""
+    content = b'{"a": "' + b'\\"' * 2**19
+    with pytest.raises(EvidenceError, match="no JSON"):
+        parse(content, what="it")

@@ -60,6 +60,8 @@ def test_says_how_many_rows_a_level_takes() -> None:
 def test_refuses_what_is_no_sample() -> None:
     with pytest.raises(InputError, match="at least 2 rows a side"):
         welch_test(np.ones(1), np.ones(5), level=0.05)
+    with pytest.raises(InputError, match="finite rows"):
+        welch_test(np.array([1.0, np.nan, 2.0]), np.ones(3), level=0.05)
     with pytest.raises(InputError, match="level must lie between 0 and 1, got 1"):
         welch_test(np.ones(3), np.ones(3), level=1.0)
     with pytest.raises(InputError, match="level must lie between 0 and 1, got 0"):

@@ -80,6 +80,25 @@ def test_many_blind_walks_equal_single_ones(
     assert (found[::5] == 0).all()
 
 
+def test_a_suspect_that_is_always_wrong_has_distance_zero_everywhere(
+    network: torch.nn.Module, images: tuple[NDArray[np.float32], NDArray[np.int64]]
+) -> None:
+    x, _ = images
+    wrong = (labels_of(network, x) + 1) % 4
+    found = blind_walk(
+        lambda queries: labels_of(network, queries),
+        x,
+        wrong,
+        starts=2,
+        steps=3,
+        stride=1.0,
+        rng=np.random.default_rng(0),
+        **SETTINGS,
+    )
+    assert found.shape == (40, 6)
+    assert (found == 0).all()
+
+
 def test_directions_have_the_scale_of_the_paper() -> None:
     rng = np.random.default_rng(0)
     drawn = {norm: _boundary_walks._directions(norm, (20_000,), rng) for norm in NORMS}

@@ -77,8 +77,9 @@ def check_precedence(file: File, suspect: Party) -> Outcome:
     stamp = check_token(oldest.token, oldest.envelope, roots=hearing.roots)
     words = f"{stamp.authority} saw the {what} at {in_utc(stamp.time)}"
     known = [(hearing.since, "the accuser could look at the suspect")] if hearing.since is not None else []
-    if hearing.counter:
-        known.append((_counter_time(hearing, suspect), "the suspect's maker had claimed the suspect"))
+    there = _counter_time(hearing, suspect) if hearing.counter else None
+    if there is not None:
+        known.append((there, "the suspect's maker had claimed the suspect"))
     if known and stamp.time < min(known)[0]:
         file.precedes = True
         return True, f"{words}, before {min(known)[1]} ({in_utc(min(known)[0])})"
@@ -86,6 +87,8 @@ def check_precedence(file: File, suspect: Party) -> Outcome:
         words += f", not before {min(known)[1]} ({in_utc(min(known)[0])})"
     else:
         words += "; since when the accuser could look at the suspect, nobody said (--suspect-since, --counter)"
+    if there is not None and there < stamp.time:
+        return False, f"{words}: what is older than the {what} can't hold what came of it"
     if planned:
         return None, f"{words}; triggers that nobody chose need no date, since step 6 counts secret attempts anyway"
     return False, words
@@ -98,9 +101,7 @@ def check_generation(file: File, suspect: Party) -> Outcome:
         drawn = "its triggers were derived, but from no plan" if is_derived(claim) else "the accuser chose the secrets"
         return None, f"{drawn}, so that only control models can tell whether they single out copies"
     plan = Dossier.from_bytes(file.dossier.plan, what="the plan")
-    check_follows(claim, plan)
-    if read_statement(plan, what="the plan").key_id != file.assertion.key_id:
-        raise EvidenceError("the plan was signed with another key than the claim")
+    check_follows(claim, plan, signer=file.assertion.key_id)
     if not plan.token:
         raise EvidenceError("the plan has no timestamp, so that there is no beacon")
     if not hearing.roots:

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from stealproof.claims import Claim, Decision, Verdict
 from stealproof.court._vote import Vote
 from stealproof.measures.binomial import critical_matches
@@ -35,6 +38,16 @@ class Opened:
     """The owner's rows; ``train`` is what the model was trained on."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldOut:
+    """Rows of the suspect's task with their true labels, by which a judge sees who does it better."""
+
+    x: NDArray[np.float32]
+    """``(n, *shape)``, legal in the suspect's domain."""
+    y: NDArray[np.int64]
+    """``(n,)``."""
+
+
 @dataclass(kw_only=True, eq=False)
 class Complaint:
     """One claim and what the judge has. What is found about the claim alone is found once, whatever many suspects."""
@@ -50,6 +63,7 @@ class Complaint:
     networks: Sequence[torch.nn.Module] | None = None
     """Those of the control models, for a scheme that opens them."""
     opened: Opened | None = None
+    held_out: HeldOut | None = None
     known: dict[Hashable, tuple[object, float]] = field(default_factory=dict, init=False, repr=False)
 
     def once(self, key: Hashable, make: Callable[[], T]) -> tuple[T, float]:

@@ -47,7 +47,7 @@ def check_dossier(
             raise EvidenceError(f"{what} holds a claim of another scheme or parameters than its statement names")
         if dossier.plan:
             plan = Dossier.from_bytes(dossier.plan, what="the plan")
-            check_follows(claim, plan)
+            check_follows(claim, plan, signer=said.key_id)
             beacon = plan_beacon(plan)
             if claim.secrets["beacon"] != beacon.value.hex():
                 raise EvidenceError(f"the claim's triggers follow from another beacon than the plan's {beacon.kind}")

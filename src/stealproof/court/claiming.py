@@ -23,6 +23,7 @@ from stealproof.evidence.dossier import (
 from stealproof.evidence.keys import PrivateKey
 from stealproof.evidence.model_manifest import model_digest
 from stealproof.inputs.claim import read_claim
+from stealproof.ownership._derived_book import inputs_follow
 
 if TYPE_CHECKING:
     from stealproof.claims import Claim
@@ -50,7 +51,7 @@ def claim_model(content: bytes, model: Path, key: PrivateKey, *, plan: bytes = b
     claim = read_claim(content, what=what)
     if plan:
         opened = Dossier.from_bytes(plan, what="the plan")
-        check_follows(claim, opened)
+        check_follows(claim, opened, signer=key.key_id)
         plan_beacon(opened)
     elif is_derived(claim) and claim.parameters["commitment"]:
         raise InputError(
@@ -122,20 +123,41 @@ def opened_claim(content: bytes, *, what: str) -> Claim:
     return read_claim(dossier.content, what=f"the claim in {what}")
 
 
-def check_follows(claim: Claim, plan: Dossier) -> None:
-    """Raise ``EvidenceError`` unless ``claim`` was made as ``plan`` said, with its commitment."""
+def check_follows(claim: Claim, plan: Dossier, *, signer: str) -> None:
+    """Raise ``EvidenceError`` unless ``claim`` was made as ``plan`` said, with its commitment.
+
+    What is left open in the plan is something to choose once the beacon is known, and whoever can choose among enough
+    claims finds one that an innocent suspect bears out. So the claim has to spell its terms as the plan does, has to
+    hold all the triggers that were planned, and their inputs follow from the beacon as well as their labels.
+
+    Args:
+        claim: with all its secrets.
+        plan: open.
+        signer: identifier of the key that the claim is signed with.
+    """
     assertion = read_statement(plan, what="the plan")
     if plan.kind != PLAN:
         raise EvidenceError("the plan is a dossier of a claim; expected what `stealproof claim plan` wrote")
     check_content(plan, assertion, what="the plan")
     if not is_derived(claim):
         raise EvidenceError(f"a claim of {claim.scheme} follows from no plan, since its triggers were chosen")
+    terms = claim.secrets["terms"]
     try:
-        content = planned(claim.scheme, claim.parameters, claim.secrets["terms"], beacon=planned_kind(plan))
+        content = planned(claim.scheme, claim.parameters, terms, beacon=planned_kind(plan))
+        spelled = canonical(parse(terms.encode(errors="surrogatepass"), what="the terms")).decode()
     except InputError as error:
         raise EvidenceError(f"the claim names what no plan can: {error}") from error
     if content != plan.content:
         raise EvidenceError("the claim has another scheme, other parameters or other terms than were planned")
+    if terms != spelled:
+        raise EvidenceError("the claim spells its terms in another way than the plan, from which other triggers follow")
+    if not inputs_follow(terms):
+        raise EvidenceError("the plan leaves the inputs to whoever sends them, so that somebody chose among them")
+    held, wanted = len(claim.secrets.get("inputs", ())), claim.parameters.get("triggers")
+    if held != wanted:
+        raise EvidenceError(f"the claim holds {held} triggers, but {wanted} were planned; expected all of them")
+    if assertion.key_id != signer:
+        raise EvidenceError("the plan was signed with another key than the claim")
     if claim.secrets["commitment"] != assertion.commitment:
         raise EvidenceError("the claim's triggers follow from another commitment than the plan's")
 

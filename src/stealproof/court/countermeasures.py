@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from dataclasses import dataclass
 from typing import ClassVar, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stealproof import seeds
 from stealproof.claims import Claim, Decision
 from stealproof.court.case import VOTERS, Case, Complaint
 from stealproof.errors import EvidenceError, InputError, InvalidData
+from stealproof.measures.binomial import matches_p_value
 from stealproof.measures.conformal import conformal_p_value, controls_needed
 from stealproof.measures.welch import welch_test
-from stealproof.ownership._derived_book import regenerated
+from stealproof.oracle import Domain
+from stealproof.ownership._derived_book import inputs_follow, regenerated
 from stealproof.roles.ownership import JUDGE, Calibration, Fingerprint, Trial, model_digest
 
 GRINDABLE = 10**9
 """Timestamped plans that an accuser may collect in secret, to show the one whose triggers a suspect answers best. It
 can hoard them before there is a suspect as well as after, so no date makes them fewer. Rounds of drand are no other in
 this: each timestamp leads to one, and all of them are out before the accuser has to say which plan it shows."""
+
+NOISE = 0.1
+"""Largest change of a value of held-out rows, as a share of the domain's width."""
+ASIDE = ((0, 1), (2, 1), (1, 0), (1, 2))
+"""Where an image begins that is moved by one pixel, inside one with an edge of one more: down, up, right and left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,9 +123,10 @@ class CountPlans(Countermeasure):
     """Timestamped plans that nobody may have more of; at least 1."""
 
     def _about_suspect(self, case: Case) -> str | None:
-        if "beacon" not in case.complaint.claim.secrets:
-            return "the accuser chose the triggers, so that no plan was followed"
         complaint = case.complaint
+        secrets = complaint.claim.secrets
+        if "beacon" not in secrets or not inputs_follow(secrets["terms"]):
+            return "somebody chose the triggers, so that no plan was followed"
         # Asked again, since a test that may stop early stopped where the judge's own level was reached.
         found = complaint.scheme.verify(
             complaint.claim, case.suspect, level=complaint.level / self.plans, seed=complaint.seed, model=case.model
@@ -208,6 +218,39 @@ class TransferableExampleTest(Countermeasure):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ComparableControls(Countermeasure):
+    """Require control models that do the task as well as the suspect: a better one stands out without being a copy.
+
+    Who claims ordinary inputs with their true labels, such that only good models get them right, convicts every model
+    that is better than the controls. So all are asked held-out rows as they are, with noise, and images moved aside by
+    a pixel. The suspect must not be better than the best control at any of these (exact sign test of the rows on which
+    one of the two is right). Without held-out rows nobody can tell, and it does not object; nor does it where nobody
+    chose the labels, or where no input has any.
+    """
+
+    level: float = 0.01
+    """Chance at most of objecting to a suspect that is exactly as good as the best control; 0 to 1."""
+
+    def _about_suspect(self, case: Case) -> str | None:
+        complaint, held = case.complaint, case.complaint.held_out
+        chosen = "labels" in complaint.claim.secrets and "beacon" not in complaint.claim.secrets
+        if held is None or not complaint.controls or not chosen:
+            return None
+        kinds = versions(held.x, case.suspect.domain, seeds.rng(complaint.seed, JUDGE, "held-out rows"))
+        for kind, rows in kinds.items():
+            best, _ = complaint.once(("best control", kind), functools.partial(_best, complaint, rows, held.y))
+            right = case.suspect.ask(rows).predicted == held.y
+            gained, lost = int((right & ~best).sum()), int((best & ~right).sum())
+            if gained and matches_p_value(gained, gained + lost, 0.5) <= self.level / len(kinds):
+                return (
+                    f"the suspect is right on {right.mean():.0%} of {len(right)} held-out rows {kind}, and the best of"
+                    f" {len(complaint.controls)} control models on {best.mean():.0%}: so good an innocent model could"
+                    " stand out as well; ask control models as good as it"
+                )
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
 class JudgeGenerates(Countermeasure):
     """Make the triggers in place of the accuser: a fingerprint anew from the opened model, a watermark derived only."""
 
@@ -256,6 +299,28 @@ class JudgeGenerates(Countermeasure):
         return complaint.once("the judge's fingerprint", make)[0]
 
 
+def versions(x: NDArray[np.float32], domain: Domain, rng: np.random.Generator) -> dict[str, NDArray[np.float32]]:
+    """The rows ``(n, *shape)`` as they are and, where that is legal, a little changed, by what was done to them."""
+    found = {"as they are": x}
+    extent = domain.high - domain.low
+    if domain.levels or not np.isfinite(extent):
+        return found
+    noise = rng.uniform(-NOISE * extent, NOISE * extent, size=x.shape)
+    found["with noise"] = np.asarray(domain.clip(x + noise), dtype=np.float32)
+    if x.ndim == 4:
+        edges = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
+        height, width = x.shape[2:]
+        aside = [edges[:, :, down : down + height, right : right + width] for down, right in ASIDE]
+        moved = np.stack(aside)[np.arange(len(x)) % len(ASIDE), np.arange(len(x))]
+        found["moved aside by a pixel"] = np.ascontiguousarray(moved)
+    return found
+
+
+def _best(complaint: Complaint, rows: NDArray[np.float32], y: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which rows ``(n,)`` the control model gets right that gets most of them right."""
+    return max((control.ask(rows).predicted == y for control in complaint.controls), key=np.sum)
+
+
 def _calibration(complaint: Complaint) -> Calibration:
     return complaint.once("calibration", lambda: complaint.calibrate(complaint.claim))[0]
 
@@ -266,6 +331,8 @@ def _unlike(complaint: Complaint) -> str | None:
         return "without control models nobody can tell whether members and others were dealt from one pile"
     secrets, vote = complaint.claim.secrets, complaint.vote
     labels, members = np.asarray(secrets["labels"]), np.asarray(secrets["members"], dtype=bool)
+    if labels.dtype.kind not in "iu" or not 0 <= labels.min() <= labels.max() < vote.classes:
+        return f"the claimed rows have labels that are none of the {vote.classes} classes"
     sure = vote.ask(secrets["inputs"]).distributions(vote.classes, vote.access)[np.arange(len(labels)), labels]
     sides = [welch_test(sure[one], sure[~one], level=complaint.level).p_value for one in (members, ~members)]
     p_value = min(1.0, 2 * min(sides))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from stealproof import catalog
 from stealproof.claims import Claim, Decision, Verdict
 from stealproof.court import _steps
-from stealproof.court.case import Case, Complaint
+from stealproof.court.case import Case, Complaint, HeldOut
 from stealproof.court.countermeasures import GRINDABLE
 from stealproof.court.hearing import Hearing, Judgement, Party, StepFinding
 from stealproof.court.policy import policy
@@ -41,6 +41,7 @@ def judge(
     *,
     controls: Sequence[Party] = (),
     public: Any = None,
+    held_out: HeldOut | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> Judgement:
     """Judge the dossier of ``hearing`` against ``suspect``.
@@ -50,6 +51,7 @@ def judge(
         suspect: asked through its oracle; every question follows from the hearing's seed.
         controls: independent models that get the same test.
         public: inputs ``(m, *shape)`` that anybody could have trained on.
+        held_out: rows that show whether the controls do the task as well as the suspect.
         progress: called with what is being done and the finished share.
 
     Raises:
@@ -58,6 +60,8 @@ def judge(
     """
     if hearing.attempts < 1:
         raise InputError(f"the accuser made at least 1 attempt, this one; got {hearing.attempts}")
+    if not 0 < hearing.level < 1:
+        raise InputError(f"the level must lie between 0 and 1, got {hearing.level}")
     file = _steps.File(hearing=hearing)
     findings = []
     for number, (name, step) in enumerate(BEFORE.items(), 1):
@@ -66,6 +70,7 @@ def judge(
         findings.append(StepFinding(step=name, ok=ok, words=words))
     attempts = max(hearing.attempts, GRINDABLE if file.honest else 1)
     level = hearing.level / attempts
+    networks = [control.model for control in controls if control.model is not None]
     with _step(6, "test"):
         scheme = scheme_of(file.claim)
         complaint = Complaint(
@@ -74,7 +79,8 @@ def judge(
             level=level,
             seed=hearing.seed,
             controls=[control.oracle for control in controls],
-            networks=[c.model for c in controls if c.model is not None] or None,
+            networks=networks if len(networks) == len(controls) else None,
+            held_out=held_out,
         )
         verdict = scheme.verify(
             file.claim,
@@ -151,6 +157,8 @@ def _countermeasures(case: Case, *, honest: bool) -> StepFinding:
     objections = [f"{one.countermeasure}: {one.objection}" for one in found if one.objection is not None]
     if objections:
         return StepFinding(step="controls", ok=False, words=f"{said}; {'; '.join(objections)}")
+    if case.complaint.held_out is None:
+        said += "; whether they do the task as well as the suspect, nobody tested (--data)"
     passed = ", ".join(one.countermeasure for one in found)
     return StepFinding(step="controls", ok=True, words=f"{said}; nothing speaks for a false accusation ({passed})")
 

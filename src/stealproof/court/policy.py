@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from stealproof.claims import Decision, Verdict
 from stealproof.court.case import Case
 from stealproof.court.countermeasures import (
+    ComparableControls,
     ControlModels,
     Countermeasure,
     CountPlans,
@@ -55,9 +56,17 @@ SWITCHES: dict[str, Policy] = {
     "none": Policy(),
     **{
         made.name(): Policy(countermeasures=(made,))
-        for made in (VerifyGeneration(), ControlModels(), TransferableExampleTest(), JudgeGenerates())
+        for made in (
+            VerifyGeneration(),
+            ControlModels(),
+            TransferableExampleTest(),
+            ComparableControls(),
+            JudgeGenerates(),
+        )
     },
-    "default": Policy(countermeasures=(VerifyGeneration(), ControlModels(), TransferableExampleTest())),
+    "default": Policy(
+        countermeasures=(VerifyGeneration(), ControlModels(), TransferableExampleTest(), ComparableControls())
+    ),
     "planned": Policy(countermeasures=(VerifyGeneration(), CountPlans())),
 }
 """Policies by name. The default is what studies/false_claims.toml justifies; a claim with a plan is judged by the last

@@ -12,11 +12,16 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from stealproof.errors import BudgetExceeded, EvidenceError, OracleUnavailable, QueryRefused
+from stealproof.court.case import HeldOut
+from stealproof.errors import BudgetExceeded, EvidenceError, InputError, OracleUnavailable, QueryRefused
 from stealproof.oracle import Access, Answer, Answers, Domain, Oracle
 
 PUBLIC = "public"
 """Name of the array that holds claimed inputs which anybody could have trained on."""
+HELD_OUT, HELD_OUT_LABELS = "held_out", "held_out_labels"
+"""Names of the arrays that hold the rows by which suspect and controls were compared."""
+DIGEST = 32
+"""Bytes of a question in a record."""
 WHOLE, MAYBE = (int,), (int, type(None))
 NUMBER = (int, float, type(None))
 KINDS: dict[str, tuple[type, ...]] = {
@@ -56,13 +61,14 @@ class Record:
 class RecordingOracle(Oracle):
     """A model, and what it says to a judge in ``record``."""
 
-    def __init__(self, inner: Oracle) -> None:
-        """``inner`` is asked and pays."""
+    def __init__(self, inner: Oracle, room: int) -> None:
+        """``inner`` is asked and pays; what it is asked and answers takes at most ``room`` bytes."""
         super().__init__(domain=inner.domain, classes=inner.classes, access=inner.access)
         self.record = Record(access=inner.access, domain=inner.domain, classes=inner.classes)
-        self._inner = inner
+        self._inner, self._room = inner, room
 
     def _answer(self, queries: NDArray[Any]) -> Answers:
+        self._room -= len(queries) * DIGEST
         try:
             answers = self._inner.query(queries)
         except STOPPED as error:
@@ -70,6 +76,13 @@ class RecordingOracle(Oracle):
             raise
         self.record.asked.extend(map(query_digest, queries))
         self.record.answers.append(answers)
+        self._room -= 0 if answers.scores is None else answers.scores.nbytes
+        if self._room < 0:
+            raise InputError(
+                f"a model was asked {len(self.record.asked):,} questions so far, and the answers of all models to as"
+                " many don't fit into one verdict file; ask fewer control models, see labels only (--access labels),"
+                " make the claim again with fewer questions, or judge without a file (no --out)"
+            )
         return answers
 
 
@@ -122,10 +135,19 @@ def encode_records(records: Mapping[str, Record], beside: Mapping[str, NDArray[A
         joined = Answers.joined(record.answers)
         arrays[f"{name}.asked"] = np.frombuffer(b"".join(record.asked), dtype=np.uint8).reshape(-1, 32)
         if joined.labels is not None:
-            arrays[f"{name}.labels"] = np.ascontiguousarray(joined.labels)
+            arrays[f"{name}.labels"] = _narrow(joined.labels)
         if joined.scores is not None:
             arrays[f"{name}.scores"] = np.ascontiguousarray(joined.scores)
     return bytes(safetensors.numpy.save(arrays))
+
+
+def _narrow(labels: NDArray[np.int64]) -> NDArray[Any]:
+    """Labels in as few bytes as hold all of them; a trial may have asked for millions."""
+    least, most = (int(labels.min()), int(labels.max())) if len(labels) else (0, 0)
+    fits = next(
+        kind for kind in (np.uint8, np.uint16, np.int64) if np.iinfo(kind).min <= least <= most <= np.iinfo(kind).max
+    )
+    return np.ascontiguousarray(labels, dtype=fits)
 
 
 def describe_record(record: Record) -> dict[str, Any]:
@@ -168,6 +190,17 @@ def public_rows(content: bytes) -> NDArray[Any] | None:
     return rows
 
 
+def held_out_rows(content: bytes) -> HeldOut | None:
+    """The rows by which suspect and controls were compared, if they were."""
+    arrays = safetensors.numpy.load(content)
+    if HELD_OUT not in arrays:
+        return None
+    x, y = arrays[HELD_OUT], arrays[HELD_OUT_LABELS]
+    if x.dtype != np.float32 or y.dtype != np.int64 or y.ndim != 1 or x.shape[:1] != y.shape:
+        raise ValueError(f"held-out rows of {x.dtype} {x.shape} with labels of {y.dtype} {y.shape}")
+    return HeldOut(x=x, y=y)
+
+
 def check_kind(name: str, value: object, kinds: tuple[type, ...]) -> None:
     """Raise ``TypeError`` unless ``value`` is of one of these types, a boolean being no integer."""
     if type(value) not in kinds:
@@ -198,7 +231,11 @@ def _record(name: str, described: Mapping[str, Any], arrays: Mapping[str, NDArra
     )
     if described["queries"]:
         record.asked = [row.tobytes() for row in arrays[f"{name}.asked"]]
-        record.answers = [Answers(labels=arrays.get(f"{name}.labels"), scores=arrays.get(f"{name}.scores"))]
+        labels, scores = arrays.get(f"{name}.labels"), arrays.get(f"{name}.scores")
+        record.answers = [Answers(labels=None if labels is None else labels.astype(np.int64), scores=scores)]
+    for one in record.answers:
+        if (one.labels is not None and one.labels.ndim != 1) or (one.scores is not None and one.scores.ndim != 2):
+            raise ValueError(f"the answers of {name} are no rows of labels or scores")
     if len(record.asked) != described["queries"] or any(len(one) != len(record.asked) for one in record.answers):
         raise ValueError(f"{name} has other than {described['queries']} answers")
     return record

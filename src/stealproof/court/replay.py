@@ -9,14 +9,14 @@ from typing import Any
 
 from stealproof.court.hearing import Hearing, Judgement, Party
 from stealproof.court.judging import judge
-from stealproof.court.recording import ReplayingOracle, check_kind, decode_records, public_rows
+from stealproof.court.recording import ReplayingOracle, check_kind, decode_records, held_out_rows, public_rows
 from stealproof.court.verdict_file import VerdictFile, outcome, read_verdict
 from stealproof.errors import EvidenceError, InputError
 from stealproof.evidence.keys import PublicKey
 
 CLOSE = 1e-6
 """Relative difference between two computers' floating-point numbers that is no contradiction."""
-MISREAD = (KeyError, TypeError, ValueError, AttributeError)
+MISREAD = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 """What a signed statement of another structure than ours raises while it is read."""
 
 
@@ -44,7 +44,7 @@ def replay(
         if any(party["opened"] for party in parties.values()):
             raise InputError(f"{what} rests on the inside of networks, which it does not hold; judge the files again")
         records = decode_records(file.answers, {name: party["answers"] for name, party in parties.items()})
-        hearing = _hearing(file)
+        hearing, held_out = _hearing(file), held_out_rows(file.answers)
         oracles = {name: ReplayingOracle(record, parties[name]["name"]) for name, record in records.items()}
         players = [
             Party(name=parties[name]["name"], digest=parties[name]["digest"], oracle=o) for name, o in oracles.items()
@@ -53,7 +53,7 @@ def replay(
         raise EvidenceError(
             f"{what} can't be read ({error}); expected what this version of stealproof writes"
         ) from error
-    judgement = judge(hearing, players[0], controls=players[1:], public=public_rows(file.answers))
+    judgement = judge(hearing, players[0], controls=players[1:], public=public_rows(file.answers), held_out=held_out)
     found = outcome(judgement)
     for name in found:
         compare(file.said[name], found[name], where=name)
@@ -79,6 +79,13 @@ def _same(said: Any, found: Any) -> bool:
     return math.isclose(said, found, rel_tol=CLOSE) if numbers else type(said) is type(found) and said == found
 
 
+def _moment(text: str) -> datetime.datetime:
+    moment = datetime.datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text} has no time zone")
+    return moment.astimezone(datetime.UTC)
+
+
 def _hearing(file: VerdictFile) -> Hearing:
     evidence = file.said["evidence"]
     since, accuser = evidence["since"], evidence["accuser"]
@@ -88,7 +95,7 @@ def _hearing(file: VerdictFile) -> Hearing:
         dossier=file.dossier,
         roots=tuple(root.encode("latin-1") for root in evidence["roots"]),
         accuser=b"" if accuser is None else accuser.encode(),
-        since=None if since is None else datetime.datetime.fromisoformat(since),
+        since=None if since is None else _moment(since),
         counter=file.counter,
         attempts=evidence["attempts"],
         level=evidence["level"],

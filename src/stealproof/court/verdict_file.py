@@ -11,9 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stealproof.court.case import HeldOut
 from stealproof.court.hearing import Hearing, Judgement, Party
 from stealproof.court.judging import judge
-from stealproof.court.recording import PUBLIC, RecordingOracle, describe_record, encode_records
+from stealproof.court.recording import (
+    HELD_OUT,
+    HELD_OUT_LABELS,
+    PUBLIC,
+    RecordingOracle,
+    describe_record,
+    encode_records,
+)
 from stealproof.errors import EvidenceError
 from stealproof.evidence.archive import LARGEST, pack, unpack
 from stealproof.evidence.canonical import digest
@@ -74,15 +82,20 @@ def judge_and_sign(
     *,
     controls: Sequence[Party] = (),
     public: Any = None,
+    held_out: HeldOut | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> tuple[Judgement, bytes]:
     """What ``judge`` finds, and the file of it, signed with ``key``; the arguments are those of ``judge``."""
-    asked = {name: RecordingOracle(party.oracle) for name, party in named(suspect, controls).items()}
+    room = (LARGEST - len(hearing.dossier) - len(hearing.counter)) // (1 + len(controls))
+    asked = {name: RecordingOracle(party.oracle, room) for name, party in named(suspect, controls).items()}
     parties = [dataclasses.replace(p, oracle=asked[name]) for name, p in named(suspect, controls).items()]
     leaked = None if public is None else _rows_of_claim(hearing, public)
-    judgement = judge(hearing, parties[0], controls=parties[1:], public=leaked, progress=progress)
+    judgement = judge(hearing, parties[0], controls=parties[1:], public=leaked, held_out=held_out, progress=progress)
     records = {name: oracle.record for name, oracle in asked.items()}
-    answers = encode_records(records, {} if leaked is None else {PUBLIC: leaked})
+    beside: dict[str, NDArray[Any]] = {} if leaked is None else {PUBLIC: leaked}
+    if held_out is not None:
+        beside |= {HELD_OUT: held_out.x, HELD_OUT_LABELS: held_out.y}
+    answers = encode_records(records, beside)
     parts = {
         name: {
             "name": party.name,

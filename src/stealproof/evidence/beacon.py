@@ -74,7 +74,10 @@ def timestamp_beacon(token: bytes) -> Beacon:
 
 def round_after(token: bytes, *, chain: Chain = QUICKNET) -> int:
     """The number of the round that a token's time leads to; it is not out before ``MARGIN`` has passed since then."""
-    return chain.first_after(stated_time(token) + MARGIN)
+    try:
+        return chain.first_after(stated_time(token) + MARGIN)
+    except OverflowError as error:
+        raise EvidenceError("the timestamp's time lies at the end of the calendar, which no round follows") from error
 
 
 def drand_beacon(drawn: Round) -> Beacon:

@@ -25,8 +25,9 @@ DEEPEST = 64
 LARGEST_INTEGER = 2**53 - 1
 """Up to here every integer is one IEEE 754 double, so that every JSON reader sees the same."""
 INTEGER_DIGITS = len(str(LARGEST_INTEGER))
-MARKS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
-"""Texts, in which a bracket is none, and brackets."""
+MARKS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+"""Texts, in which a bracket is none, and brackets. A text that does not end reaches to the end: else each of its
+quotes would be where a search begins that reads all the rest."""
 SURROGATES = re.compile("[\ud800-\udfff]")
 
 

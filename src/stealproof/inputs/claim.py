@@ -174,6 +174,9 @@ def _check_trigger_set(secrets: Mapping[str, Any]) -> None:
     if inputs is not None and labels is not None and np.shape(labels)[:1] != inputs.shape[:1]:
         count = "no" if np.ndim(labels) == 0 else len(labels)
         raise ValueError(f"it holds {len(inputs)} inputs and {count} labels; expected one label for each input")
+    members = secrets.get("members")
+    if inputs is not None and members is not None and np.shape(members) != inputs.shape[:1]:
+        raise ValueError(f"it holds {len(inputs)} inputs, of which it does not say one by one which are members")
 
 
 def _plain_array(name: str, array: NDArray[Any]) -> NDArray[Any]:

@@ -39,6 +39,8 @@ def welch_test(larger: NDArray[Any], smaller: NDArray[Any], *, level: float) -> 
     a, b = np.asarray(larger, dtype=np.float64), np.asarray(smaller, dtype=np.float64)
     if a.ndim != 1 or b.ndim != 1 or min(len(a), len(b)) < 2:
         raise InputError(f"a test of two means needs at least 2 rows a side, got shapes {a.shape} and {b.shape}")
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        raise InputError("a test of two means needs finite rows, got some that are infinite or no number")
     difference = float(a.mean() - b.mean())
     errors = float(a.var(ddof=1)) / len(a), float(b.var(ddof=1)) / len(b)
     total = sum(errors)

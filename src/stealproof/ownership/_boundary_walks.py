@@ -64,7 +64,7 @@ def blind_walk(
             walking = walking[~flipped]
         multiples = last.reshape(-1, *[1] * (x.ndim - 1)).astype(np.float32)
         moved = domain.clip(x[image] + multiples * directions) - x[image]
-        moved = moved.reshape(len(inside), len(norms), starts, -1)
+        moved = moved.reshape(len(inside), len(norms), starts, x[0].size)
         for number, norm in enumerate(norms):
             found[rows[inside], number] = length_in(moved[:, number], norm) / scale
         report((begin + len(rows)) / len(x))

@@ -17,6 +17,10 @@ from stealproof.roles.ownership import Trial
 
 CHANCES = 1 << 32
 """A query is marked when its keyed integer below this one is small."""
+FOLLOWING = ("noise", "natural")
+"""Modes in which nobody chooses the inputs."""
+MISREAD = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, MemoryError, InputError)
+"""What terms of another structure than ours raise."""
 
 
 def noise_book(secrets: Mapping[str, str], n: int, domain: Domain, classes: int) -> dict[str, Any]:
@@ -79,6 +83,14 @@ def record(book: dict[str, Any], queries: NDArray[Any], labels: NDArray[np.int64
     book["labels"] = np.concatenate([book["labels"], labels[new]])
 
 
+def inputs_follow(terms: str) -> bool:
+    """Whether inputs, too, follow from commitment and beacon; at the API it is clients who send them."""
+    try:
+        return json.loads(terms)["mode"] in FOLLOWING
+    except MISREAD:
+        return False
+
+
 def regenerated(trial: Trial) -> tuple[NDArray[np.float32], NDArray[np.int64], int]:
     """Inputs, labels and number of classes as they follow from the claim's commitment, beacon and terms.
 
@@ -91,6 +103,8 @@ def regenerated(trial: Trial) -> tuple[NDArray[np.float32], NDArray[np.int64], i
         derivation, terms = _derivation(book), json.loads(book["terms"])
         n, classes = len(inputs), int(terms["classes"])
         if terms["mode"] == "noise":
+            if tuple(terms["shape"]) != tuple(inputs.shape[1:]):
+                raise ValueError(f"shape {terms['shape']} of inputs of shape {inputs.shape[1:]}")
             levels = {int(column): tuple(values) for column, values in terms["levels"].items()}
             domain = Domain(shape=tuple(terms["shape"]), low=terms["low"], high=terms["high"], levels=levels)
             expected = derivation.noise(n, domain)
@@ -103,7 +117,7 @@ def regenerated(trial: Trial) -> tuple[NDArray[np.float32], NDArray[np.int64], i
             served = served_labels(book, inputs)
             same = None not in served
             made = np.asarray([-1 if label is None else label for label in served], dtype=np.int64)
-    except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
+    except MISREAD as error:
         raise EvidenceError(f"the claim's terms can't be read ({error}); expected what the scheme wrote") from error
     if not same:
         raise EvidenceError("the claim's inputs are not those that follow from its commitment and beacon")

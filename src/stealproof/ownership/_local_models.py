@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from stealproof.errors import EvidenceError
 from stealproof.oracle import Answers, Domain
 
+MASKS = 10_000
+"""Most questions about one input, which a judge holds in memory together."""
 BATCH = 1024
 """Inputs that are masked and asked at once; bounds the memory."""
 
@@ -35,6 +37,8 @@ class Questions:
             raise EvidenceError(
                 f"expected a fill of shape {shape} and masks for {shape[0]} inputs, got {self.fill.shape} and {masks}"
             )
+        if masks[1] > MASKS:
+            raise EvidenceError(f"expected at most {MASKS:,} masks for an input, got {masks[1]:,}")
         if (
             self.segments.shape not in (shape[1:], shape[2:])
             or not 0 <= self.segments.min() <= self.segments.max() < masks[2]

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from stealproof.errors import EvidenceError
+
 HIDDEN = 100
 
 
@@ -50,6 +52,8 @@ def fit_regressor(
 
 def scores(regressor: Mapping[str, NDArray[Any]], distances: NDArray[np.float64]) -> NDArray[np.float64]:
     """The score ``(n,)`` in -1..1 of each row of ``distances`` ``(n, d)``; in NumPy, so that a judge needs no more."""
+    if not (np.asarray(regressor["scale"]) > 0).all():
+        raise EvidenceError("the regressor's scale must be above 0 everywhere; expected a fitted one")
     z = (distances - regressor["mean"]) / regressor["scale"]
     hidden = np.maximum(0, z @ regressor["hidden_weight"].T + regressor["hidden_bias"])
     return np.asarray(np.tanh(hidden @ regressor["output_weight"] + regressor["output_bias"]))

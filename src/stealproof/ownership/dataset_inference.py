@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from stealproof.errors import InputError, InvalidData
+from stealproof.errors import EvidenceError, InputError, InvalidData
 from stealproof.measures.welch import rows_needed, smallest_p_value, welch_test
 from stealproof.oracle import Access, Answer, Oracle
 from stealproof.oracles.module import ModuleOracle
@@ -22,6 +22,8 @@ from stealproof.roles.dataset import Part
 from stealproof.roles.ownership import Enrolment, Examination, Fingerprint, Trial
 from stealproof.system import Source
 
+MOST = {"starts": 1000, "walk_steps": 10_000, "gradient_steps": 100_000}
+"""Bounds of what a claim can make a judge do."""
 REGRESSOR = ("hidden_weight", "hidden_bias", "output_weight", "output_bias", "mean", "scale")
 
 
@@ -62,15 +64,15 @@ class DatasetInference(Fingerprint):
     images: int = 500
     """Other members, and as many non-members, to verify with; at least 2, at most what the regressor leaves."""
     starts: int = 10
-    """Blind Walk: random directions for each image and norm; at least 1."""
+    """Blind Walk: random directions for each image and norm; 1 to 1,000."""
     walk_steps: int = 50
-    """Blind Walk: longest walk, in steps; at least 1. An image costs at most starts x norms x steps queries."""
+    """Blind Walk: longest walk, in steps; 1 to 10,000. An image costs at most starts x norms x steps queries."""
     stride: float = 1.0
     """Factor of the size of every step, 1 being the paper's; above 0. Fewer, longer steps are cheaper and coarser."""
     targets: int = 10
     """MinGD: nearest classes, the image's own left out, to which the distance is measured; at least 1."""
     gradient_steps: int = 500
-    """MinGD: longest walk, in steps; at least 1."""
+    """MinGD: longest walk, in steps; 1 to 100,000."""
     pixels: int = 100
     """MinGD: inputs that one step of norm l1 moves; at least 1."""
     precision: Literal["auto", "float32"] = "auto"
@@ -138,6 +140,8 @@ class DatasetInference(Fingerprint):
             report=lambda share: trial.progress("walking to the suspect's boundary", share),
         )
         score = scores({name: trial.secret(name) for name in REGRESSOR}, distances)
+        if not np.isfinite(score).all():
+            raise EvidenceError("the claim's regressor gives scores that are no finite numbers; expected a fitted one")
         count = int(members.sum()), int((~members).sum())
         if min(count) < 2:
             raise InvalidData(
@@ -201,6 +205,9 @@ class DatasetInference(Fingerprint):
         for name in (*least, *counts):
             if getattr(self, name) < least.get(name, 1):
                 raise InputError(f"{name} must be at least {least.get(name, 1)}, got {getattr(self, name)}")
+        for name, most in MOST.items():
+            if getattr(self, name) > most:
+                raise InputError(f"{name} must be at most {most:,}, got {getattr(self, name):,}")
         for name in ("stride", "rate"):
             if not 0 < getattr(self, name) < np.inf:
                 raise InputError(f"{name} must be positive and finite, got {getattr(self, name)}")

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from stealproof.errors import InputError, InvalidData
+from stealproof.errors import EvidenceError, InputError, InvalidData
 from stealproof.measures.binomial import critical_matches, matches_p_value, trials_needed
 from stealproof.roles.dataset import Part
 from stealproof.roles.ownership import Examination, Trial, Watermark
@@ -99,13 +99,16 @@ class Uchida2017(Watermark, TrainingDefense):
         assert trial.model is not None
         shape, place = tuple(int(size) for size in trial.secret("shape")), int(trial.secret("place"))
         layers = _alike(trial.model, shape)
-        if place >= len(layers):
+        if not 0 <= place < len(layers):
             raise InvalidData(
                 f"the claim is about layer {place + 1} with weights of shape {shape}, but the suspect has {len(layers)}"
                 " such layers: this mark can't be looked for in another architecture"
             )
         n = int(trial.claim.parameters.get("bits", self.bits))
-        projections, bits = _secret(int(trial.secret("secret")), n, math.prod(shape[1:]))
+        length = math.prod(shape[1:])
+        if not 1 <= n <= length:
+            raise EvidenceError(f"a filter of {length} weights carries 1 to {length} bits; the claim is about {n}")
+        projections, bits = _secret(int(trial.secret("secret")), n, length)
         with torch.no_grad():
             sides = projections.double() @ _mean_filter(layers[place]).double().cpu()
         matches = int(((sides >= 0) == bits.bool()).sum())

@@ -16,7 +16,7 @@ from stealproof.oracle import Access, Answer, Answers
 from stealproof.ownership._asked_inputs import answers, finished, starting_rows
 from stealproof.ownership._ensemble import independent
 from stealproof.ownership._label_agreement import NULL
-from stealproof.ownership._local_models import Questions, blocks, cosine_distance, hidden
+from stealproof.ownership._local_models import MASKS, Questions, blocks, cosine_distance, hidden
 from stealproof.roles.dataset import Dataset
 from stealproof.roles.ownership import Enrolment, Examination, Fingerprint, Trial
 from stealproof.system import Source
@@ -62,7 +62,7 @@ class Zest(Fingerprint):
     count: int = 128
     """Reference inputs, drawn from the owner's training data; at least 1."""
     masks: int = 100
-    """Questions for each reference input, the unmasked input included; at least 2. The paper's 1,000 ask ten times as
+    """Questions for each reference input, the unmasked input included; 2 to 10,000. The paper's 1,000 ask ten times as
     much, 128,000 queries a suspect."""
     grid: int = 4
     """Blocks along each side of an image, 7x7 pixels each at 28x28; a flat input has ``grid`` squared runs of columns.
@@ -105,6 +105,8 @@ class Zest(Fingerprint):
         for name, least in (("count", 1), ("masks", 2), ("grid", 2), ("references", 2)):
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if self.masks > MASKS:
+            raise InputError(f"masks must be at most {MASKS:,}, got {self.masks:,}")
 
     def _examine(self, trial: Trial) -> Examination:
         # A suspect that gives labels only is held against the labels of the claimed model, like against like.

@@ -29,11 +29,17 @@ class WatchedSuspect(Oracle):
         self._inner = inner
         self._seen: set[int] = set()
         self._first: tuple[NDArray[Any], NDArray[np.int64]] | None = None
+        self.failed: Exception | None = None
+        """What the suspect itself raised, which nobody's claim is to blame for."""
         self.asked_again = 0
         self.contradictions = 0
 
     def _answer(self, queries: NDArray[Any]) -> Answers:
-        answers = self._inner._answer(queries)
+        try:
+            answers = self._inner._answer(queries)
+        except Exception as error:
+            self.failed = error
+            raise
         if answers.labels is not None or answers.scores is not None:
             predicted = answers.predicted
             self._seen.update(np.unique(predicted).tolist())

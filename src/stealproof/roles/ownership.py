@@ -31,6 +31,8 @@ JUDGE = "judge"
 OWNER = "owner"
 """First name of the owner's generators while a fingerprint is enrolled."""
 CLASSIFIERS = frozenset({Answer.LABELS, Answer.TOP_K, Answer.PROBABILITIES, Answer.LOGITS})
+CRAFTED = (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, MemoryError)
+"""What secrets of the wrong shapes or sizes raise."""
 SURPRISING = 0.01
 """A scheme is called miscalibrated when its controls reject more often than chance would this rarely allow."""
 
@@ -158,7 +160,7 @@ class Ownership(System):
             progress=progress or (lambda what, share: None),
         )
         try:
-            found = self._examine(trial)
+            found = self._examined(trial, watched)
             watched.ask_again()
         except (OracleUnavailable, Refused, BudgetExceeded) as error:
             reason = f"the suspect stopped answering after {watched.budget.spent} queries: {error}"
@@ -184,15 +186,16 @@ class Ownership(System):
             tell("examining control models", number / len(controls))
             model = None if models is None else models[number]
             self._check(claim, control, model)
+            watched = WatchedSuspect(control)
             trial = Trial(
                 claim=claim,
-                suspect=WatchedSuspect(control),
+                suspect=watched,
                 model=model,
                 level=level,
                 seed=seed,
                 progress=lambda what, share: None,
             )
-            found.append(self._examine(trial))
+            found.append(self._examined(trial, watched))
         return Calibration(
             statistics=tuple(f.statistic for f in found),
             p_values=tuple(f.p_value for f in found),
@@ -202,6 +205,18 @@ class Ownership(System):
     @abstractmethod
     def _examine(self, trial: Trial) -> Examination:
         """Ask ``trial.suspect`` (or open ``trial.model``) and return the statistic with its p-value."""
+
+    def _examined(self, trial: Trial, watched: WatchedSuspect) -> Examination:
+        """The examination; secrets that don't belong together are the accuser's fault, not the program's."""
+        try:
+            return self._examine(trial)
+        except CRAFTED as error:
+            if watched.failed is error:
+                raise
+            raise EvidenceError(
+                f"the claim of {self.name()} can't be examined ({type(error).__name__}: {error}); expected secrets and"
+                " parameters as the scheme writes them"
+            ) from error
 
     def _check(self, claim: Claim, suspect: Oracle, model: torch.nn.Module | None) -> None:
         if claim.scheme != self.name():
@@ -250,6 +265,8 @@ class Ownership(System):
         controls = () if calibration is None else calibration.statistics
         reasons, doubts = list(found.reasons), list[str]()
         p_value, threshold, attainable = found.p_value, found.threshold, found.attainable
+        if math.isnan(found.statistic) or (p_value is not None and math.isnan(p_value)):
+            raise EvidenceError(f"the claim of {self.name()} gives a statistic that is no number, which proves nothing")
         needed = found.needed
         if p_value is None:
             attainable = 1 / (1 + len(controls))

@@ -247,7 +247,7 @@ class Parties:
         return trained
 
     def population(self, name: str, count: int, *, alike: bool = False) -> list[Trained]:
-        """``count`` independent models, all of the owner's family if ``alike``; see ``stealproof.studies.population``."""
+        """``count`` independent models, all of the owner's family if ``alike``; see ``studies/population.py``."""
         others = () if alike else (catalog.make(self.setting.other_family, "model"),)
         stock = Stock(name=name, families=(self.family, *others), share=self.setting.control_share)
         return population(stock, count, data=self.owner_data, pool=self.pool, workshop=self.workshop)

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 
 from stealproof import catalog
 from stealproof.claims import Claim, Decision
-from stealproof.court.case import Case, Complaint, Opened, open_case
+from stealproof.court.case import Case, Complaint, HeldOut, Opened, open_case
 from stealproof.court.policy import SWITCHES, Policy, policy
 from stealproof.errors import EvidenceError, InputError, UnknownName
 from stealproof.inputs.oracle import parse_access
@@ -37,6 +38,8 @@ HONEST = ("victim", "surrogates", "fine_tuned", "independents")
 """Whom an honest claim accuses."""
 EXAMINED = 20
 """Suspects whose accuracy is measured."""
+COMPARED = 500
+"""Held-out rows by which the judge compares suspect and control models."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,6 +220,7 @@ class Framing(Experiment):
             controls=[control.oracle() for control in controls],
             networks=[control.model for control in controls],
             opened=Opened(model=own.model, data=_committed(parties.owner_data, claim)),
+            held_out=_held_out(parties.held_out),
         )
 
     def _attack(self) -> FalseClaim:
@@ -251,6 +255,11 @@ def _case(complaint: Complaint, suspect: Trained, *, precedes: bool) -> Case | N
     except (InputError, EvidenceError):
         # A claim that contradicts itself, for instance triggers that do not follow from its commitment.
         return None
+
+
+def _held_out(part: Part) -> HeldOut:
+    some = part.take(slice(0, COMPARED))
+    return HeldOut(x=some.x.numpy().astype(np.float32), y=some.y.numpy().astype(np.int64))
 
 
 def _committed(data: Dataset, claim: Claim) -> Dataset:
