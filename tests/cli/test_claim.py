@@ -127,6 +127,20 @@ def test_a_plan_shows_nothing_that_tells_its_triggers(desk: Path) -> None:
     assert "tells the triggers" in result.output
 
 
+def test_a_model_is_not_marked_with_other_data_than_were_planned(desk: Path, tsa: Any) -> None:
+    options = ["--data", "digits", "-p", "triggers=13", "-p", "kind=natural", "--key", "me.pem", "--out", "p.dossier"]
+    assert run("plan", "derived_triggers", *options).exit_code == 0
+    assert run("timestamp", "p.dossier", "--tsa", tsa.url).exit_code == 0
+    marking = ["protect", "derived_triggers", "mlp", "--data", "digits", "--plan", "p.dossier", "--epochs", "0.1"]
+    marking += ["--out", "mine.safetensors", "--claim", "mine.claim", "--force"]
+    refused = CliRunner().invoke(main, [*marking, "-d", "split_seed=1"])
+    assert refused.exit_code == 2
+    assert "p.dossier was made for other data than digits as given here" in refused.stderr
+    assert not (desk / "mine.safetensors").exists()
+    made = CliRunner().invoke(main, marking)
+    assert made.exit_code == 0, made.output
+
+
 @pytest.fixture
 def drand(known_round: Round) -> Iterator[str]:
     """The address of a server that has one round of drand."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -60,6 +61,46 @@ def test_the_papers_threshold_is_shown() -> None:
     assert result.exit_code == 0, result.output
     assert "inconclusive 2" in result.stdout
     assert "the paper's        0.75 (decides nothing here)" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--references", "1"], "takes at least --references 2, the accuser's own model and 1 held out, got 1"),
+        (["--references", "3", "-p", "held_out=3"], "takes at least --references 4"),
+        (["--out", "forged.txt"], "a claim is saved as .claim, got --out forged.txt; name it forged.claim"),
+        (["--out", "there.claim"], "there.claim is already there; choose another --out, or overwrite it with --force"),
+        (["--level", "3"], "the level must lie between 0 and 1, got 3.0"),
+        (["--controls", "0"], "'--controls'"),
+    ],
+)
+def test_what_cannot_end_well_is_refused_before_anything_is_trained(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stealproof.cli import _rehearsal
+
+    monkeypatch.setattr(_rehearsal, "trained", lambda *_, **__: pytest.fail("a model was trained"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.claim").write_bytes(b"precious")
+    result = run("adi2018", *arguments)
+    assert result.exit_code == 2, result.output
+    assert said in result.stderr
+    assert (tmp_path / "there.claim").read_bytes() == b"precious"
+
+
+def test_force_overwrites_a_claim_and_ctrl_c_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from stealproof.cli._rehearsal import Judge
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Judge, "verdict", interrupted)
+    out = tmp_path / "false.claim"
+    out.write_bytes(b"old")
+    result = run("adi2018", *QUICK, "--rows", "100", "--out", str(out), "--force")
+    assert result.exit_code == 130, result.output
+    assert "the claim is saved, but no verdicts are; the same command with --force starts over" in result.stderr
+    assert len(open_claim(out).secrets["labels"]) == 40
 
 
 def test_refuses_what_does_not_fit(somebodys: Path) -> None:

@@ -204,7 +204,10 @@ def test_the_suspects_own_dossier_can_come_first(tsa: Any) -> None:
         (["mine.dossier", "stolen.safetensors", "--accuser", "judge.pem.pub"], 3, "step 2, signer"),
         (["mine.dossier", "stolen.safetensors", "--accuser", "none.pub"], 2, "none.pub"),
         (["mine.dossier", "none.safetensors"], 2, "none.safetensors"),
-        (["mine.dossier", "--replay", "mine.dossier"], 2, "takes no CLAIM"),
+        (["mine.dossier", "--replay", "mine.dossier"], 2, "takes no CLAIM; drop it"),
+        (["--replay", "x.verdict", "--level", "0.001", "--seed", "0"], 2, "takes no --level and no --seed; drop them"),
+        (["--replay", "x.verdict", "--key", "judge.pem", "--out", "x.verdict"], 2, "takes no --key and no --out"),
+        (["mine.dossier", "stolen.safetensors", "--judge", "judge.pem.pub"], 2, "--judge says whose verdict"),
         (["mine.dossier", "stolen.safetensors", "--html", "x.html"], 2, "a page shows a verdict file"),
         (["--replay", "mine.dossier"], 3, "error: mine.dossier"),
         (["--replay", "none.verdict"], 2, "no file"),
@@ -215,3 +218,66 @@ def test_a_wrong_command_is_answered_with_one_sentence(arguments: list[str], cod
     assert result.exit_code == code, result.output
     assert message in result.output
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--tsa-root", "none.pem"], "the certificate none.pem can't be read"),
+        (["--accuser", "none.pub"], "none.pub"),
+        (["--counter", "none.dossier"], "there is no file none.dossier"),
+        (["--key", "none.pem", "--out", "x.verdict"], "none.pem"),
+        (["--key", "judge.pem", "--out", "judge.pem/x.verdict"], "judge.pem is no folder"),
+        (["--key", "judge.pem", "--out", "there.verdict"], "there.verdict is already there; choose another --out"),
+        (["--level", "1"], "the level must lie between 0 and 1, got 1.0"),
+        (["--level", "nan"], "the level must lie between 0 and 1, got nan"),
+        (["--attempts", "0"], "'--attempts'"),
+    ],
+)
+def test_evidence_is_read_before_models(arguments: list[str], message: str) -> None:
+    Path("there.verdict").write_bytes(b"precious")
+    result = judge("mine.dossier", "no_such_model.safetensors", "--controls", "19", "--data", "digits", *arguments)
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr
+    assert "no_such_model" not in result.stderr
+    assert Path("there.verdict").read_bytes() == b"precious"
+
+
+def test_force_overwrites_a_verdict_and_dates_may_end_in_z() -> None:
+    Path("again.verdict").write_bytes(b"old")
+    signing = ("--key", "judge.pem", "--out", "again.verdict", "--force")
+    result = judge("mine.dossier", "stolen.safetensors", *BELIEF[:4], "--suspect-since", f"{LATER}T15:24:48Z", *signing)
+    assert result.exit_code == 0, result.output
+    assert "2100-01-01 15:24:48 UTC" in " ".join(result.stdout.split())
+    assert judge("--replay", "again.verdict").exit_code == 0
+
+
+def test_a_verdict_on_the_inside_of_networks_says_that_it_cannot_be_replayed(toy_schemes: None) -> None:
+    done("protect", "toy_weights", "innocent.safetensors", "--data", "digits", "--claim", "weights.claim")
+    done("claim", "new", "weights.claim", "--model", "innocent.safetensors", "--key", "accuser.pem")
+    signing = ("--key", "judge.pem", "--out", "weights.verdict")
+    result = judge("weights.dossier", "innocent.safetensors", *signing)
+    assert result.exit_code == 1, result.output
+    assert "saved weights.verdict; it can't be replayed, since it rests on the inside of networks" in result.stderr
+    assert "--replay" not in result.stderr
+    assert judge("--replay", "weights.verdict").exit_code == 2
+
+
+@pytest.mark.parametrize("given", [(), ("--seed", "7")], ids=["drawn", "given"])
+def test_ctrl_c_tells_the_seed_that_trained_controls_follow_from(
+    given: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stealproof.cli import _controls
+
+    seeds: list[int] = []
+
+    def interrupted(*_: Any, seed: int, **__: Any) -> None:
+        seeds.append(seed)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_controls, "trained_controls", interrupted)
+    result = judge("chosen.dossier", "chosen.safetensors", "--controls", "19", *given)
+    assert result.exit_code == 130
+    again = "" if given else f" with --seed {seeds[0]}"
+    said = f"interrupted; trained control models are kept, run the same command again{again} to continue\n"
+    assert result.stderr == said

@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from stealproof.cli import INTERRUPTED, Verbs, main
-from stealproof.cli._options import parse_parameters
+from stealproof.cli._options import KEPT, if_interrupted, parse_parameters
 from stealproof.errors import EvidenceError, InputError
 
 
@@ -34,7 +34,7 @@ def test_every_verb_explains_itself(verb: str) -> None:
     [
         (InputError("budget must be at least 1, got 0"), 2, "error: budget must be at least 1, got 0\n"),
         (EvidenceError("the token is older than the claim"), 3, "error: the token is older than the claim\n"),
-        (KeyboardInterrupt(), INTERRUPTED, "interrupted; finished work is kept"),
+        (KeyboardInterrupt(), INTERRUPTED, "interrupted; nothing is kept, the same command starts over\n"),
     ],
 )
 def test_errors_are_one_line_and_an_exit_code(
@@ -49,6 +49,18 @@ def test_errors_are_one_line_and_an_exit_code(
     assert result.exit_code == code
     assert said in result.stderr
     assert result.stdout == ""
+
+
+def test_ctrl_c_is_answered_with_what_the_verb_said_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    def broken() -> None:
+        if_interrupted("all is lost")
+        if_interrupted(KEPT)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Verbs, "get_command", lambda self, ctx, name: broken)
+    said = CliRunner().invoke(main, ["list"]).stderr
+    assert said == "interrupted; finished work is kept, run the same command again to continue\n"
 
 
 def test_parameters_are_read_as_json_where_they_are_json() -> None:

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from stealproof.cli import main
 from stealproof.cli._marking import spent_before
+from stealproof.cli._protect_summary import in_words
 from stealproof.defenses.training.regularization import Regularization
 from stealproof.inputs.claim import open_claim
 from stealproof.inputs.model import open_model, save_model
@@ -205,6 +206,19 @@ def test_a_claim_that_holds_nothing_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("made", "advice"),
+    [
+        ({"path": "m.safetensors"}, "train longer, or take more triggers"),
+        ({"model": "m"}, "as one that hardly overfits"),
+    ],
+    ids=["watermark", "fingerprint"],
+)
+def test_advice_is_for_what_the_scheme_can_change(made: dict[str, str], advice: str) -> None:
+    check = {"decision": "not owned", "p_value": 0.5, "queries": 9, "level": 1e-3}
+    assert advice in in_words({"scheme": {"name": "some"}, "check": check, **made})
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["toy_marc", "mlp", "--data", "digits"], "no ownership is named 'toy_marc'; did you mean 'toy_mark'?"),
@@ -334,3 +348,21 @@ def test_a_damaged_note_of_an_unfinished_run_is_said_and_force_forgets_it(tmp_pa
     assert result.exit_code == 2
     assert "belongs to an unfinished run, is damaged; delete it" in result.stderr
     assert run(*new_mark(tmp_path, "--force")).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("stopped", "said"),
+    [("enroll", "nothing is kept, the same command starts over"), ("own_verdict", "what is saved is whole")],
+)
+def test_ctrl_c_while_a_fingerprint_is_taken_or_checked(
+    stopped: str, said: str, victim: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stealproof.cli import _marking
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_marking, stopped, interrupted)
+    result = run("toy_weights", str(victim), "--claim", str(tmp_path / "mine.claim"))
+    assert result.exit_code == 130
+    assert f"interrupted; {said}" in result.stderr

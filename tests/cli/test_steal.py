@@ -108,7 +108,10 @@ def test_a_served_model(v2: Any, digits_victim: Trained) -> None:
     assert "pass a token that it accepts" in refused.stderr
 
 
-def test_an_interruption_shows_what_was_paid_for(victim: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("journaled", [False, True])
+def test_an_interruption_shows_what_was_paid_for(
+    journaled: bool, victim: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from stealproof.roles.extraction import Extraction
 
     real = Extraction.steal
@@ -119,8 +122,12 @@ def test_an_interruption_shows_what_was_paid_for(victim: str, monkeypatch: pytes
         return real(self, *arguments, budget=budget, **keywords)
 
     monkeypatch.setattr(Extraction, "steal", interrupted)
-    result = run("knockoff_nets", "--target", victim, "--budget", "50", "--budget", "60", *QUICK)
+    journal = tmp_path / "answers"
+    more = ("--journal", str(journal)) if journaled else ()
+    result = run("knockoff_nets", "--target", victim, "--budget", "50", "--budget", "60", *QUICK, *more)
     assert result.exit_code == 130
+    kept = f"answers are kept in {journal}, run the same command again to continue"
+    assert (kept if journaled else "are not kept, and the same command asks for them again; --journal") in result.stderr
     assert result.stdout.splitlines()[2].split() == ["queries", "50"]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from stealproof import __version__
+from stealproof.cli._options import interruption, say
 from stealproof.errors import StealproofError
 
 INTERRUPTED = 130
@@ -52,7 +53,7 @@ class Verbs(click.Group):
             click.echo(f"error: {error}", err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
-            click.echo("interrupted; finished work is kept, run the same command again to continue", err=True)
+            say(f"interrupted; {interruption(ctx)}")
             ctx.exit(INTERRUPTED)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stealproof import catalog
+from stealproof.cli._targets import check_absent
 from stealproof.errors import InputError, StorageError
 from stealproof.files import write_atomic
 from stealproof.inputs import _python
@@ -51,8 +52,7 @@ def check_target(out: Path | None, *, force: bool) -> Path:
     if out is None or out.suffix != SUFFIX:
         got = "none" if out is None else f"--out {out}"
         raise InputError(f"marked data are saved as {SUFFIX}, got {got}; name the file with --out marked{SUFFIX}")
-    if out.exists() and not force:
-        raise InputError(f"{out} is already there; choose another --out, or overwrite it with --force")
+    check_absent(out, force=force)
     return out
 
 

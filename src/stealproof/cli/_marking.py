@@ -76,24 +76,6 @@ class OwnersSeed:
         self.kept_in.unlink(missing_ok=True)
 
 
-def check_claim_target(path: Path, *, force: bool) -> None:
-    """Refuse a claim file that could not be written, before hours of work go into it."""
-    if path.suffix != claim_file.SUFFIX:
-        raise InputError(
-            f"a claim is saved as {claim_file.SUFFIX}, got --claim {path}; name it"
-            f" {path.with_suffix(claim_file.SUFFIX)}"
-        )
-    if path.exists() and not force:
-        raise InputError(f"{path} is already there; choose another --claim, or overwrite it with --force")
-
-
-def check_writable(path: Path) -> None:
-    """Refuse a folder that can't be written to."""
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise StorageError(f"{folder} is no folder that can be written to; choose another place for {path.name}")
-
-
 def check_defenses(scheme: Watermark, defenses: Sequence[TrainingDefense], model: str, *, new: bool) -> None:
     """Refuse, before any work, defenses that can't act beside ``scheme``, or not in the training on of a model."""
     from stealproof.training.composed import in_training_order

@@ -12,6 +12,26 @@ import click
 
 from stealproof.errors import InputError
 
+KEPT = "finished work is kept, run the same command again to continue"
+"""What to say after Ctrl-C where a second run goes on."""
+INTERRUPTED = f"{__name__}.interrupted"
+"""Where a context keeps what to say after Ctrl-C."""
+
+
+def _a_level(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    if not 0 < value < 1:
+        raise InputError(f"the level must lie between 0 and 1, got {value}")
+    return value
+
+
+level_option = click.option(
+    "--level",
+    type=float,
+    default=1e-3,
+    show_default=True,
+    callback=_a_level,
+    help="Chance at most of accusing an independent model.",
+)
 seed_option = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Every choice follows from it."
 )
@@ -57,6 +77,16 @@ def print_json(value: Any) -> None:
 def say(text: str) -> None:
     """Talk: a line on stderr."""
     click.echo(text, err=True)
+
+
+def if_interrupted(words: str) -> None:
+    """From here on, Ctrl-C is answered with ``words``, which say what is kept and how to go on."""
+    click.get_current_context().meta[INTERRUPTED] = words
+
+
+def interruption(context: click.Context) -> str:
+    """What to say after Ctrl-C: what the verb named last, or that there is nothing to go on with."""
+    return str(context.meta.get(INTERRUPTED, "nothing is kept, the same command starts over"))
 
 
 @contextmanager

@@ -62,5 +62,12 @@ def in_words(report: dict[str, Any]) -> str:
             f"{'your own model':14}  {check['decision']}, p = {check['p_value']:.3g}, {check['queries']:,} queries"
         )
     if check["decision"] not in (None, "owned"):
-        lines.append("the claim does not even hold against your own model: train longer, or take more triggers")
+        lines.append(f"the claim does not even hold against your own model: {_advice(report)}")
     return "\n".join(lines)
+
+
+def _advice(report: dict[str, Any]) -> str:
+    """What may help a claim that does not hold: a mark can be learned better, but what a model is can't be changed."""
+    if "path" in report:
+        return "train longer, or take more triggers"
+    return "it may be too like others, as one that hardly overfits is; take more images, or another scheme"

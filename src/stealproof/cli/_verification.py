@@ -104,7 +104,7 @@ def verified(accusation: Accusation, how: Verification, progress: Progress) -> V
             level=how.level,
             seed=how.seed,
             fresh=how.fresh,
-            description=_described(len(given), len(trained)),
+            description=described_controls(len(given), len(trained)),
             progress=progress,
         )
     progress("asking the suspect", 0.0)
@@ -164,6 +164,7 @@ def trained_parties(
     ]
 
 
-def _described(given: int, trained: int) -> str:
+def described_controls(given: int, trained: int) -> str:
+    """What so many control models are, in words."""
     kinds = [f"{given} given"] * bool(given) + [f"{trained} trained on the data's pool part"] * bool(trained)
     return f"{given + trained} independent models ({', '.join(kinds)})"

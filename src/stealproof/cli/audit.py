@@ -9,7 +9,9 @@ from typing import Any
 import click
 
 from stealproof.cli._options import (
+    KEPT,
     data_parameter_option,
+    if_interrupted,
     json_option,
     pairs_option,
     parameter_option,
@@ -135,6 +137,7 @@ def command(
     from stealproof.studies.executor import LocalPool, Serial, cores
 
     check_folder(out)
+    if_interrupted(KEPT)
     disputes = _disputes(claim_path, suspects, data, parse_parameters(data_pairs), seed)
     request = Request(
         model=model,

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stealproof.cli._options import (
+    KEPT,
     data_parameter_option,
+    if_interrupted,
     json_option,
     parameter_option,
     parse_parameters,
@@ -108,6 +110,7 @@ def command(
     )
     plan = plan_deployments(choice)
     cells = len(plan.study.cells())
+    if_interrupted(KEPT)
     with progress_bar() as progress:
         outcome = run_study(plan.study, executor=local(workers or cores(), cells), progress=progress, fresh=fresh)
     say(

@@ -11,7 +11,9 @@ import click
 
 from stealproof.cli._options import (
     data_parameter_option,
+    if_interrupted,
     json_option,
+    level_option,
     pairs_option,
     parse_parameters,
     print_json,
@@ -57,11 +59,14 @@ if TYPE_CHECKING:
     "--rows", type=click.IntRange(min=1), default=3000, show_default=True, help="Rows that each model is trained on."
 )
 @click.option("--published", is_flag=True, help="Let the accuser look into the model that it accuses.")
-@click.option("--level", type=float, default=1e-3, show_default=True, help="False-accusation rate of the judge.")
-@click.option("--controls", "count", type=int, metavar="N", help="Let the judge train N control models.")
+@level_option
+@click.option(
+    "--controls", "count", type=click.IntRange(min=1), metavar="N", help="Let the judge train N control models."
+)
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="Also save the first forged claim as this .claim."
 )
+@click.option("--force", is_flag=True, help="Overwrite a claim that is there.")
 @seed_option
 @json_option
 def command(
@@ -80,6 +85,7 @@ def command(
     level: float,
     count: int | None,
     out: Path | None,
+    force: bool,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -88,8 +94,8 @@ def command(
     Nobody stole from the liar, who marked nothing. Whatever is convicted is a false accusation.
     """
     from stealproof import catalog
-    from stealproof.cli import _rehearsal
-    from stealproof.inputs.claim import save_claim
+    from stealproof.cli import _rehearsal, _targets
+    from stealproof.inputs.claim import SUFFIX, save_claim
     from stealproof.inputs.data import open_data
     from stealproof.measures.intervals import proportion
     from stealproof.roles.false_claim import ACCUSER
@@ -97,6 +103,12 @@ def command(
     scheme: Ownership = catalog.make(scheme_name.replace("-", "_"), "ownership", **parse_parameters(scheme_pairs))
     liar: FalseClaim = catalog.make(attack.replace("-", "_"), "false_claim", **parse_parameters(parameters))
     liar.check_fit(scheme)
+    _check_references(liar, references)
+    if out is not None:
+        _targets.check_target(out, SUFFIX, what="a claim", force=force)
+        _targets.check_writable(out)
+    if count is not None:
+        if_interrupted("trained control models are kept, the same command makes all else again")
     published = published or liar.needs_target(scheme)
     data = open_data(data_spec, **parse_parameters(data_pairs))
     accuser = dataclasses.replace(data, parts={**data.parts, "train": data.train.take(slice(0, rows))})
@@ -127,6 +139,7 @@ def command(
                 judge.hear(claim, progress)
                 if out is not None and not verdicts:
                     say(f"saved {save_claim(claim, out)}")
+                    if_interrupted("the claim is saved, but no verdicts are; the same command with --force starts over")
             verdicts.append(judge.verdict(suspect))
     report = {
         "attack": liar.describe(),
@@ -142,6 +155,18 @@ def command(
         print_json(report)
     else:
         click.echo(_in_words(report, verdicts))
+
+
+def _check_references(liar: FalseClaim, references: int) -> None:
+    """Refuse fewer models than the attack takes: the accuser's own, and those that it keeps aside to choose by."""
+    from stealproof.errors import InputError
+
+    aside = liar.parameters().get("held_out", 0)
+    if references < 1 + aside:
+        raise InputError(
+            f"{liar.name()} takes at least --references {1 + aside}, the accuser's own model and {aside} held out, got"
+            f" {references}; train more, or hold out fewer with -p held_out=..."
+        )
 
 
 def _in_words(report: dict[str, Any], verdicts: Sequence[Verdict]) -> str:

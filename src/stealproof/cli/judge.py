@@ -10,22 +10,33 @@ import click
 from stealproof.cli._dossiers import FILE, read_root, roots_option
 from stealproof.cli._options import (
     data_parameter_option,
+    if_interrupted,
     json_option,
+    level_option,
     pairs_option,
     parse_parameters,
     print_json,
     progress_bar,
     say,
 )
+from stealproof.cli._targets import check_writable
 from stealproof.errors import InputError
 
 if TYPE_CHECKING:
-    from stealproof.court.hearing import Judgement
+    from stealproof.cli import _dispute
+    from stealproof.court.case import HeldOut
+    from stealproof.court.hearing import Hearing, Judgement, Party
+    from stealproof.evidence.keys import PrivateKey
+    from stealproof.roles.dataset import Dataset
 
 SEED_BITS = 53
 """Of the judge's seed: as many as every reader of JSON keeps."""
+COMPARED = 500
+"""Most held-out rows by which suspect and control models are compared."""
 MARKS = {True: "yes", False: "NO", None: "-"}
 """What a step is marked with on the terminal."""
+OF_REPLAYS = {"replay_path", "judge_path", "html", "as_json"}
+"""Options that mean something beside --replay."""
 
 
 @click.command("judge")
@@ -38,19 +49,21 @@ MARKS = {True: "yes", False: "NO", None: "-"}
 @click.option(
     "--suspect-since",
     "since",
-    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]),
     help="When the accuser could first look at SUSPECT (UTC); the claim must be older.",
 )
 @click.option("--counter", type=FILE, metavar="X.dossier", help="A dossier by which SUSPECT's maker claims it.")
 @click.option(
-    "--attempts", type=int, default=1, show_default=True, help="Plans or claims of this accuser that you know of."
+    "--attempts",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Plans or claims of this accuser that you know of.",
 )
 @click.option("--data", "data_spec", default="", metavar="DATA", help="The data that SUSPECT is for.")
 @data_parameter_option
 @click.option("--access", "access_words", default="", metavar="KIND", help="What the judge sees, as in `verify`.")
-@click.option(
-    "--level", type=float, default=1e-3, show_default=True, help="Chance at most of accusing an independent model."
-)
+@level_option
 @click.option("--controls", "count", type=int, metavar="N", help="Train N independent models on the data's pool part.")
 @click.option("--control", "control_specs", multiple=True, metavar="MODEL", help="An independent model. Repeatable.")
 @click.option("--public", "public_spec", default="", metavar="DATA", help="Data that SUSPECT's maker may have used.")
@@ -63,6 +76,7 @@ MARKS = {True: "yes", False: "NO", None: "-"}
 )
 @click.option("--key", "key_path", type=FILE, metavar="FILE", help="Your private key, to sign the verdict with.")
 @click.option("--out", type=FILE, metavar="X.verdict", help="The signed verdict; it holds the claim's secrets.")
+@click.option("--force", is_flag=True, help="Overwrite a verdict that is there.")
 @click.option(
     "--replay", "replay_path", type=FILE, metavar="X.verdict", help="Recompute this verdict; nobody is asked."
 )
@@ -74,10 +88,14 @@ def command(as_json: bool, html: Path | None, replay_path: Path | None, **option
 
     Exit code 0: owned. 1: not owned, or inconclusive (--json tells which). 2: wrong input. 3: bad evidence.
     """
-    if html is not None and not (replay_path or options["out"]):
-        raise InputError(
-            "a page shows a verdict file; write one with --key FILE --out X.verdict, or name it by --replay"
-        )
+    context = click.get_current_context()
+    _refuse_unused(context, replays=replay_path is not None)
+    if html is not None:
+        if not (replay_path or options["out"]):
+            raise InputError(
+                "a page shows a verdict file; write one with --key FILE --out X.verdict, or name it by --replay"
+            )
+        check_writable(html)
     judgement, report = _replayed(replay_path, options) if replay_path else _judged(options)
     if html is not None:
         _write_page(judgement, Path(report["out"]), html)
@@ -85,35 +103,45 @@ def command(as_json: bool, html: Path | None, replay_path: Path | None, **option
         print_json(report | _in_json(judgement))
     else:
         click.echo(in_words(judgement, report))
-    click.get_current_context().exit(0 if judgement.decision == "owned" else 1)
+    context.exit(0 if judgement.decision == "owned" else 1)
+
+
+def _refuse_unused(context: click.Context, *, replays: bool) -> None:
+    """Refuse what was typed and would have no effect: whoever typed it believes that it has one."""
+    sources = {one: context.get_parameter_source(str(one.name)) for one in context.command.params}
+    typed = [one for one, source in sources.items() if source is click.core.ParameterSource.COMMANDLINE]
+    if not replays:
+        if any(one.name == "judge_path" for one in typed):
+            raise InputError("--judge says whose verdict is replayed, and none is; drop it, or add --replay X.verdict")
+        return
+    unused = [
+        one.opts[-1] if isinstance(one, click.Option) else one.human_readable_name
+        for one in typed
+        if one.name not in OF_REPLAYS
+    ]
+    if unused:
+        raise InputError(
+            f"a replay takes everything from the verdict, so it takes no {' and no '.join(unused)};"
+            f" drop {'it' if len(unused) == 1 else 'them'}"
+        )
 
 
 def _judged(options: dict[str, Any]) -> tuple[Judgement, dict[str, Any]]:
-    import secrets
-    from datetime import UTC
-
     from stealproof.cli import _dispute
     from stealproof.cli._theft import open_data_of
     from stealproof.cli._verification import trained_parties
     from stealproof.court.claiming import opened_claim
-    from stealproof.court.hearing import Hearing, Party
-    from stealproof.court.judging import judge, scheme_of
-    from stealproof.court.verdict_file import SUFFIX, judge_and_sign
-    from stealproof.evidence.dossier import read_evidence
-    from stealproof.evidence.keys import open_private, open_public
-    from stealproof.evidence.model_manifest import model_digest
+    from stealproof.court.judging import check_evidence, judge, scheme_of
+    from stealproof.court.verdict_file import judge_and_sign
     from stealproof.inputs.oracle import parse_access
 
     path, suspect, out = options["dossier_path"], options["suspect"], options["out"]
     if path is None or suspect is None:
         raise InputError("name the dossier and the suspect: stealproof judge CLAIM SUSPECT; or --replay X.verdict")
-    if (options["key_path"] is None) != (out is None):
-        raise InputError("a verdict is signed with --key FILE and written to --out X.verdict; give both or neither")
-    if out is not None and out.suffix != SUFFIX:
-        raise InputError(f"a verdict is saved as {SUFFIX}, got {out.name}; name it {out.stem}{SUFFIX}")
-    key = None if options["key_path"] is None else open_private(options["key_path"])
-    content = read_evidence(path)
-    scheme = scheme_of(opened_claim(content, what=str(path)))
+    # What is wrong with the evidence is said before models are opened and controls trained, which may take hours.
+    key = _open_signing_key(options["key_path"], out, force=options["force"])
+    hearing = _hearing(options)
+    scheme = scheme_of(opened_claim(hearing.dossier, what=str(path)))
     access = parse_access(options["access_words"]) if options["access_words"] else None
     target = parse_parameters(options["target_pairs"]) | ({"token": options["token"]} if options["token"] else {})
     specs = options["control_specs"]
@@ -125,44 +153,102 @@ def _judged(options: dict[str, Any]) -> tuple[Judgement, dict[str, Any]]:
     public = options["public_spec"]
     leaked = _dispute.open_public(public, party.oracle.domain.shape) if public else None
     given = [_dispute.open_party(spec, scheme, data=data, access=access, options={}) for spec in specs]
-    seed = secrets.randbits(SEED_BITS) if options["seed"] is None else options["seed"]
+    check_evidence(hearing, _party(party))
+    if count is not None:
+        again = f" with --seed {hearing.seed}" if options["seed"] is None else ""
+        if_interrupted(f"trained control models are kept, run the same command again{again} to continue")
     with progress_bar() as progress:
-        controls = given + trained_parties(count, suspect, data, party, seed, progress)
-        kinds = [f"{len(specs)} given"] * bool(specs) + [f"{count} trained on the data's pool part"] * bool(count)
-        hearing = Hearing(
-            dossier=content,
-            roots=tuple(read_root(root) for root in options["root_paths"]),
-            accuser=b"" if options["accuser_path"] is None else open_public(options["accuser_path"]).to_pem(),
-            since=None if options["since"] is None else options["since"].replace(tzinfo=UTC),
-            counter=b"" if options["counter"] is None else read_evidence(options["counter"]),
-            attempts=options["attempts"],
-            level=options["level"],
-            seed=seed,
-            controls_are=f"{len(controls)} independent models ({', '.join(kinds)})" if controls else "",
-        )
-        parties = [
-            Party(
-                name=one.name,
-                digest=model_digest(one.name) if Path(one.name).exists() else "",
-                oracle=one.oracle,
-                model=one.model,
-            )
-            for one in (party, *controls)
-        ]
+        controls = given + trained_parties(count, suspect, data, party, hearing.seed, progress)
+        asked: dict[str, Any] = {
+            "controls": [_party(one) for one in controls],
+            "public": leaked,
+            "held_out": _held_out(data, hearing.seed) if data is not None and controls else None,
+            "progress": progress,
+        }
         if key is None:
-            judgement = judge(hearing, parties[0], controls=parties[1:], public=leaked, progress=progress)
+            judgement = judge(hearing, _party(party), **asked)
         else:
-            judgement, signed = judge_and_sign(
-                hearing, parties[0], key, controls=parties[1:], public=leaked, progress=progress
-            )
-    report = {"claim": str(path), "suspect": suspect, "access": str(party.oracle.access), "seed": seed, "out": None}
+            judgement, signed = judge_and_sign(hearing, _party(party), key, **asked)
+    report = {
+        "claim": str(path),
+        "suspect": suspect,
+        "access": str(party.oracle.access),
+        "seed": hearing.seed,
+        "out": None,
+    }
     if key is not None:
         from stealproof.files import write_atomic
 
         write_atomic(out, signed, mode=0o600)
-        say(f"saved {out}, which both sides can recompute: stealproof judge --replay {out}")
+        if scheme.opens_model():
+            say(f"saved {out}; it can't be replayed, since it rests on the inside of networks")
+        else:
+            say(f"saved {out}, which both sides can recompute: stealproof judge --replay {out}")
         report["out"] = str(out)
     return judgement, report
+
+
+def _party(one: _dispute.Party) -> Party:
+    """One of the models before the judge, named by its files where it has some."""
+    from stealproof.court.hearing import Party
+    from stealproof.evidence.model_manifest import model_digest
+
+    digest = model_digest(one.name) if Path(one.name).exists() else ""
+    return Party(name=one.name, digest=digest, oracle=one.oracle, model=one.model)
+
+
+def _held_out(data: Dataset, seed: int) -> HeldOut | None:
+    """Rows by which suspect and controls are compared; None where the data have none with one class each."""
+    import numpy as np
+
+    from stealproof import seeds
+    from stealproof.court.case import HeldOut
+    from stealproof.roles.ownership import JUDGE
+
+    part = data.parts.get("test")
+    if part is None or len(part) == 0 or part.y.ndim != 1:
+        return None
+    some = part.take(seeds.rng(seed, JUDGE, "which rows are held out").permutation(len(part))[:COMPARED])
+    return HeldOut(x=some.x.numpy().astype(np.float32), y=some.y.numpy().astype(np.int64))
+
+
+def _open_signing_key(key_path: Path | None, out: Path | None, *, force: bool) -> PrivateKey | None:
+    """The judge's key, when there is a verdict to sign, which can be written; None when there is none."""
+    from stealproof.cli._targets import check_target
+    from stealproof.court.verdict_file import SUFFIX
+    from stealproof.evidence.keys import open_private
+
+    if key_path is None and out is None:
+        return None
+    if key_path is None or out is None:
+        raise InputError("a verdict is signed with --key FILE and written to --out X.verdict; give both or neither")
+    check_target(out, SUFFIX, what="a verdict", force=force)
+    check_writable(out)
+    return open_private(key_path)
+
+
+def _hearing(options: dict[str, Any]) -> Hearing:
+    """What the judge has in writing, and a seed."""
+    import secrets
+    from datetime import UTC
+
+    from stealproof.cli._verification import described_controls
+    from stealproof.court.hearing import Hearing
+    from stealproof.evidence.dossier import read_evidence
+    from stealproof.evidence.keys import open_public
+
+    given, trained = len(options["control_specs"]), options["count"] or 0
+    return Hearing(
+        dossier=read_evidence(options["dossier_path"]),
+        roots=tuple(read_root(root) for root in options["root_paths"]),
+        accuser=b"" if options["accuser_path"] is None else open_public(options["accuser_path"]).to_pem(),
+        since=None if options["since"] is None else options["since"].replace(tzinfo=UTC),
+        counter=b"" if options["counter"] is None else read_evidence(options["counter"]),
+        attempts=options["attempts"],
+        level=options["level"],
+        seed=secrets.randbits(SEED_BITS) if options["seed"] is None else options["seed"],
+        controls_are=described_controls(given, trained) if given or trained else "",
+    )
 
 
 def _replayed(path: Path, options: dict[str, Any]) -> tuple[Judgement, dict[str, Any]]:
@@ -170,8 +256,6 @@ def _replayed(path: Path, options: dict[str, Any]) -> tuple[Judgement, dict[str,
     from stealproof.evidence.dossier import read_evidence
     from stealproof.evidence.keys import open_public
 
-    if options["dossier_path"] is not None:
-        raise InputError("a verdict holds claim and answers, so --replay X.verdict takes no CLAIM and no SUSPECT")
     expected = None if options["judge_path"] is None else open_public(options["judge_path"])
     judgement, file = replay(read_evidence(path), expected=expected, what=str(path))
     say(f"recomputed {path}: every finding is as signed by the key {file.judge.key_id}")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stealproof.cli._options import (
+    KEPT,
     data_parameter_option,
+    if_interrupted,
     json_option,
     pairs_option,
     parameter_option,
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stealproof.cli._marking import OwnersSeed
+    from stealproof.evidence.dossier import Dossier
+    from stealproof.ownership.derived_triggers import DerivedTriggers
     from stealproof.roles.dataset import Dataset
     from stealproof.roles.ownership import Fingerprint, Watermark
     from stealproof.roles.training_defense import TrainingDefense
@@ -101,20 +105,21 @@ def command(
     a .npz or .csv file, a folder of images) are marked by radioactive_data, and written to --out marked.npz.
     """
     from stealproof import catalog
-    from stealproof.cli import _data_marking, _marking, _protect_summary
+    from stealproof.cli import _data_marking, _marking, _protect_summary, _targets
     from stealproof.cli._theft import is_family, open_data_of
     from stealproof.errors import InputError
+    from stealproof.inputs import claim as claim_file
     from stealproof.inputs.data import open_data
     from stealproof.roles.ownership import Fingerprint, Watermark
     from stealproof.roles.training_defense import TrainingDefense
 
-    fixed = {} if plan_path is None else _planned(plan_path, scheme_name, parameters)
+    plan, fixed = (None, {}) if plan_path is None else _planned(plan_path, scheme_name, parameters)
     scheme = catalog.make(scheme_name, "ownership", **parse_parameters(parameters), **fixed)
     changes = parse_parameters(recipe_pairs) | ({} if epochs is None else {"epochs": epochs})
     family_parameters = parse_parameters(architecture_pairs)
     acting = make_defenses(defenses)
-    _marking.check_claim_target(claim_path, force=force)
-    _marking.check_writable(claim_path)
+    _targets.check_target(claim_path, claim_file.SUFFIX, what="a claim", force=force, option="--claim")
+    _targets.check_writable(claim_path)
     if _data_marking.names_data(model, out):
         of_models = {
             "--data": bool(data_spec),
@@ -127,7 +132,7 @@ def command(
             raise InputError(f"{model} is a data set and no model is trained for you; drop {option}")
         _data_marking.check_marks_data(scheme, model)
         target = _data_marking.check_target(out, force=force)
-        _marking.check_writable(target)
+        _targets.check_writable(target)
         owners = _marking.OwnersSeed.of_run(seed, claim_path, anew=force)
         with progress_bar() as progress:
             progress(f"marking {model}", 0.0)
@@ -153,6 +158,8 @@ def command(
     data = open_data_of(data_spec, parse_parameters(data_pairs), model)
     if data is None:
         raise InputError(f"{scheme.name()} works with the owner's data; name them with --data")
+    if plan is not None:
+        _check_planned(plan, scheme, data, what=str(plan_path))
     owners = _marking.OwnersSeed.of_run(seed, claim_path, anew=force)
     if trains:
         if out is None:
@@ -182,15 +189,30 @@ def command(
         click.echo(_protect_summary.in_words(report))
 
 
-def _planned(plan_path: Path, scheme_name: str, parameters: tuple[str, ...]) -> dict[str, Any]:
-    """The parameters that a plan fixes."""
+def _planned(plan_path: Path, scheme_name: str, parameters: tuple[str, ...]) -> tuple[Dossier, dict[str, Any]]:
+    """A plan, and the parameters that it fixes."""
     from stealproof.court.claiming import plan_parameters
     from stealproof.errors import InputError
     from stealproof.evidence.dossier import open_dossier
 
     if parameters:
         raise InputError(f"the plan fixes all parameters; drop -p {parameters[0]}")
-    return plan_parameters(open_dossier(plan_path), scheme_name)
+    plan = open_dossier(plan_path)
+    return plan, plan_parameters(plan, scheme_name)
+
+
+def _check_planned(plan: Dossier, scheme: DerivedTriggers, data: Dataset, *, what: str) -> None:
+    """Refuse data under which other triggers follow than were planned: no claim could be made from the model."""
+    from stealproof.court.claiming import terms_of
+    from stealproof.errors import InvalidData
+    from stealproof.evidence.canonical import parse
+
+    planned = parse(plan.content, what=what).get("terms")
+    if planned != parse(terms_of(scheme, data).encode(), what="the terms"):
+        raise InvalidData(
+            f"{what} was made for other data than {data.name} as given here; name those that were planned, with the"
+            " same -d, or make a plan for these: stealproof claim plan"
+        )
 
 
 def _watermark(
@@ -207,7 +229,7 @@ def _watermark(
     compare: bool,
     force: bool,
 ) -> dict[str, Any]:
-    from stealproof.cli import _marking
+    from stealproof.cli import _marking, _targets
     from stealproof.cli._protect_summary import checked_in_json, described
     from stealproof.cli.train import check_target
     from stealproof.errors import InputError
@@ -215,7 +237,7 @@ def _watermark(
     from stealproof.training.trained import accounted
 
     check_target(out, force=force)
-    _marking.check_writable(out)
+    _targets.check_writable(out)
     checkpoint = out.with_name(f".{out.name}.unfinished")
     if force:
         checkpoint.unlink(missing_ok=True)
@@ -235,11 +257,13 @@ def _watermark(
         begun = start if family is None else family
         recipe = _marking.recipe_of(family, start, data, changes, [scheme, *defenses])
         how: dict[str, Any] = {"recipe": recipe, "seed": seed, "progress": progress}
+        if_interrupted(KEPT)
         with seed.remembered(checkpoint):
             trained, claim = _marking.mark(scheme, begun, data, defenses, checkpoint=checkpoint, **how)
             accuracy = None if test is None else trained.accuracy(test)
             _marking.save_both(claim, claim_path, trained, out, accuracy)
         say(f"saved {out}, {out.with_suffix('.json')} and {claim_path}")
+        if_interrupted("what is saved is whole, but was not checked")
         accounts = [accounted(defense) for defense in defenses]
         # What defenses change is no price of the mark: beside them, a model as it was is no twin.
         twin = None if defenses else start
@@ -279,6 +303,7 @@ def _fingerprint(scheme: Fingerprint, model: str, data: Dataset, seed: OwnersSee
         claim = _marking.enroll(scheme, trained, data, seed=seed, progress=progress)
         save_claim(claim, claim_path)
         say(f"saved {claim_path}; {model} is as it was")
+        if_interrupted("what is saved is whole, but was not checked")
         progress("checking", 1.0)
         checked = _marking.own_verdict(scheme, claim, trained)
     return {

@@ -10,6 +10,7 @@ import click
 
 from stealproof.cli._options import (
     data_parameter_option,
+    if_interrupted,
     json_option,
     pairs_option,
     parameter_option,
@@ -149,6 +150,7 @@ def command(
     network = _theft.thiefs_network(architecture, parse_parameters(architecture_pairs))
     data_parameters = parse_parameters(data_pairs)
     data = _theft.open_data_of(data_spec, data_parameters, target)
+    if_interrupted(_what_is_kept(journal))
     with progress_bar() as progress:
         progress("opening the victim", 0.0)
         victim = _theft.open_victim(target, data, data_spec, data_parameters, access=access, options=options, seed=seed)
@@ -189,6 +191,12 @@ def command(
     else:
         _print_table(results, thefts)
         say(f"the examination asked the victim {victim.owner.budget.spent:,} more inputs, which are not in the table")
+
+
+def _what_is_kept(journal: Path | None) -> str:
+    if journal is None:
+        return "the victim's answers are not kept, and the same command asks for them again; --journal FILE keeps them"
+    return f"the victim's answers are kept in {journal}, run the same command again to continue"
 
 
 def _share(progress: Callable[[str, float], None], place: int, count: int) -> Callable[[str, float], None]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stealproof.cli._options import json_option, print_json, progress_bar, say
+from stealproof.cli._options import KEPT, if_interrupted, json_option, print_json, progress_bar, say
 
 if TYPE_CHECKING:
     from stealproof.studies.run import Outcome
@@ -126,6 +126,7 @@ def compute(study: Study, *, workers: int | None, fresh: bool) -> Outcome:
     from stealproof.studies.run import run_study
 
     executor = local(workers or cores(), len(study.combinations) * len(study.seeds))
+    if_interrupted(KEPT)
     with progress_bar() as progress:
         outcome = run_study(study, executor=executor, progress=progress, fresh=fresh)
     told: set[str] = set()

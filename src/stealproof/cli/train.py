@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stealproof.cli._options import (
+    KEPT,
     data_parameter_option,
+    if_interrupted,
     json_option,
     pairs_option,
     parameter_option,
@@ -88,6 +90,7 @@ def command(
     checkpoint = out.with_name(f".{out.name}.unfinished")
     if force:
         checkpoint.unlink(missing_ok=True)
+    if_interrupted(KEPT)
     with progress_bar() as progress:
         trained = train(
             family,
@@ -127,15 +130,10 @@ def command(
 
 def check_target(out: Path, *, force: bool) -> None:
     """Refuse a file that could not be written, before hours of work go into it."""
-    from stealproof.errors import InputError
+    from stealproof.cli import _targets
 
-    if out.suffix != ".safetensors":
-        raise InputError(
-            f"a model is saved as .safetensors, got --out {out}; name it {out.with_suffix('.safetensors')}"
-        )
-    for path in (out, out.with_suffix(".json")):
-        if path.exists() and not force:
-            raise InputError(f"{path} is already there; choose another --out, or overwrite it with --force")
+    _targets.check_target(out, ".safetensors", what="a model", force=force)
+    _targets.check_absent(out.with_suffix(".json"), force=force)
 
 
 def recipe_for(

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stealproof.cli._options import (
+    KEPT,
     data_parameter_option,
+    if_interrupted,
     json_option,
+    level_option,
     pairs_option,
     parse_parameters,
     print_json,
@@ -50,9 +53,7 @@ MEANING = {
     metavar="KIND",
     help="What the judge sees: labels, top-3, probabilities, logits; :2 rounds to 2 decimals.  [default: everything]",
 )
-@click.option(
-    "--level", type=float, default=1e-3, show_default=True, help="Chance at most of accusing an independent model."
-)
+@level_option
 @click.option(
     "--controls",
     "count",
@@ -124,6 +125,8 @@ def command(
         public=public_spec,
         fresh=fresh,
     )
+    if count is not None or control_specs:
+        if_interrupted(KEPT)
     with progress_bar() as progress:
         found = verified(accusation, how, progress)
     if plot is not None:

@@ -58,16 +58,7 @@ def judge(
         EvidenceError: the evidence contradicts itself; the message names the step.
         AccessDenied: the suspect answers less than the scheme needs.
     """
-    if hearing.attempts < 1:
-        raise InputError(f"the accuser made at least 1 attempt, this one; got {hearing.attempts}")
-    if not 0 < hearing.level < 1:
-        raise InputError(f"the level must lie between 0 and 1, got {hearing.level}")
-    file = _steps.File(hearing=hearing)
-    findings = []
-    for number, (name, step) in enumerate(BEFORE.items(), 1):
-        with _step(number, name):
-            ok, words = step(file, suspect)
-        findings.append(StepFinding(step=name, ok=ok, words=words))
+    file, findings = check_evidence(hearing, suspect)
     attempts = max(hearing.attempts, GRINDABLE if file.honest else 1)
     level = hearing.level / attempts
     networks = [control.model for control in controls if control.model is not None]
@@ -100,6 +91,25 @@ def judge(
     decision, words = _decide(findings, verdict)
     findings.append(StepFinding(step="decision", ok=decision is Decision.OWNED, words=words))
     return Judgement(findings=tuple(findings), decision=decision, verdict=verdict)
+
+
+def check_evidence(hearing: Hearing, suspect: Party) -> tuple[_steps.File, list[StepFinding]]:
+    """Steps 1 to 5, which ask nobody anything: what is wrong with the evidence shows before controls are trained.
+
+    Raises:
+        EvidenceError: the evidence contradicts itself; the message names the step.
+    """
+    if hearing.attempts < 1:
+        raise InputError(f"the accuser made at least 1 attempt, this one; got {hearing.attempts}")
+    if not 0 < hearing.level < 1:
+        raise InputError(f"the level must lie between 0 and 1, got {hearing.level}")
+    file = _steps.File(hearing=hearing)
+    findings = []
+    for number, (name, step) in enumerate(BEFORE.items(), 1):
+        with _step(number, name):
+            ok, words = step(file, suspect)
+        findings.append(StepFinding(step=name, ok=ok, words=words))
+    return file, findings
 
 
 def triggers_needed(classes: int, level: float = 1e-3) -> int | None:

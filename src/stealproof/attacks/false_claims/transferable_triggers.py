@@ -79,8 +79,8 @@ class TransferableTriggers(FalseClaim):
         others = [one for one in framing.innocents if one is not framing.model]
         if not 0 <= self.held_out <= len(others):
             raise InputError(
-                f"held_out must be at least 0 and at most the {len(others)} references beside the accuser's own model,"
-                f" got {self.held_out}"
+                f"held_out must be at least 0 and at most {len(others)}, the references beside the accuser's own model,"
+                f" got {self.held_out}; hold out fewer, or bring more references"
             )
         cut = len(others) - self.held_out
         seen = [] if framing.target is None else [framing.target]
