@@ -269,7 +269,7 @@ def test_a_round_that_does_not_come_is_one_sentence(plan: Path, arguments: list[
         (["new", "mine.claim", "--model", "model.safetensors", "--key", "me.pem"], 2, "there already"),
         (["timestamp", "mine.dossier"], 2, "--tsa"),
         (["verify", "none.dossier"], 2, "no file"),
-        (["verify", "mine.claim"], 3, "no archive"),
+        (["verify", "mine.claim"], 2, "mine.claim is a claim, which `stealproof verify` tests"),
         (["verify", "mine.dossier", "--tsa-root", "none.pem"], 2, "can't be read"),
         (["beacon", "mine.dossier"], 3, "dossier of a claim"),
         (["plan", "adi2018", "--data", "digits", "--key", "me.pem", "--out", "p.dossier"], 2, "derived"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,33 @@ if TYPE_CHECKING:
     from stealproof.evidence.keys import PrivateKey
 
 FILE = click.Path(dir_okay=False, path_type=Path)
+KINDS = {
+    ".claim": "a claim, which `stealproof verify` tests and `stealproof claim new` makes a dossier of",
+    ".dossier": "a dossier, which `stealproof claim show` describes and `stealproof judge` judges",
+    ".verdict": "a verdict, which `stealproof judge --replay` recomputes",
+}
+"""What files of evidence are by their suffixes, and what they are for."""
+
+
+class EvidenceFile(click.Path):
+    """A path to one kind of evidence; another kind, by its suffix, is refused with what that is for."""
+
+    def __init__(self, suffix: str) -> None:
+        """``suffix`` is one of ``KINDS``."""
+        super().__init__(dir_okay=False, path_type=Path)
+        self.suffix = suffix
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path."""
+        from stealproof.errors import InputError
+
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if path.suffix != self.suffix and path.suffix in KINDS:
+            raise InputError(f"{path} is {KINDS[path.suffix]}; expected a {self.suffix} file")
+        return path
+
+
+CLAIM, DOSSIER, VERDICT = map(EvidenceFile, KINDS)
 key_option = click.option(
     "--key", "key_path", type=FILE, metavar="FILE", help="Your private key; `stealproof claim key FILE` makes one."
 )

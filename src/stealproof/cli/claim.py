@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from stealproof.cli._dossiers import (
+    CLAIM,
+    DOSSIER,
     FILE,
     check_target,
     described,
@@ -99,7 +101,7 @@ def plan_command(
 
 
 @command.command("new")
-@click.argument("claim_path", metavar="CLAIM", type=FILE)
+@click.argument("claim_path", metavar="CLAIM", type=CLAIM)
 @click.option(
     "--model",
     type=click.Path(exists=True, path_type=Path),
@@ -108,7 +110,7 @@ def plan_command(
     help="The model that you claim, a file or a folder.",
 )
 @key_option
-@click.option("--plan", "plan_path", type=FILE, metavar="X.dossier", help="The plan that the model was marked by.")
+@click.option("--plan", "plan_path", type=DOSSIER, metavar="X.dossier", help="The plan that the model was marked by.")
 @out_option
 def new_command(claim_path: Path, model: Path, key_path: Path | None, plan_path: Path | None, out: Path | None) -> None:
     """Sign the CLAIM (a .claim file of `stealproof protect`) to the model, and put all evidence into one dossier."""
@@ -125,7 +127,7 @@ def new_command(claim_path: Path, model: Path, key_path: Path | None, plan_path:
 
 
 @command.command("timestamp")
-@click.argument("path", metavar="DOSSIER", type=FILE)
+@click.argument("path", metavar="DOSSIER", type=DOSSIER)
 @click.option("--tsa", "url", metavar="URL", help="Address of a time-stamping authority (RFC 3161).")
 @click.option("--query", type=FILE, metavar="X.tsq", help="Write the request to a file instead of sending it.")
 @click.option("--reply", type=FILE, metavar="X.tsr", help="Take what an authority answered to it from a file.")
@@ -179,7 +181,7 @@ def timestamp_command(
 
 
 @command.command("beacon")
-@click.argument("path", metavar="PLAN", type=FILE)
+@click.argument("path", metavar="PLAN", type=DOSSIER)
 @click.option("--server", metavar="URL", help="Address of a server of drand.  [default: https://api.drand.sh]")
 @click.option("--reply", type=FILE, metavar="X.json", help="Take what such a server answered from a file.")
 @click.option("--timeout", type=float, default=30.0, show_default=True, help="Seconds to wait for the server.")
@@ -204,7 +206,7 @@ def beacon_command(path: Path, server: str | None, reply: Path | None, timeout: 
 
 
 @command.command("close")
-@click.argument("path", metavar="DOSSIER", type=FILE)
+@click.argument("path", metavar="DOSSIER", type=DOSSIER)
 @click.option("--out", type=FILE, required=True, metavar="X.dossier", help="The file to write.")
 def close_command(path: Path, out: Path) -> None:
     """Write a copy of DOSSIER without secrets, which may be published; a judge needs the open one."""
@@ -222,7 +224,7 @@ def close_command(path: Path, out: Path) -> None:
 
 
 @command.command("show")
-@click.argument("path", metavar="DOSSIER", type=FILE)
+@click.argument("path", metavar="DOSSIER", type=DOSSIER)
 @json_option
 def show_command(path: Path, as_json: bool) -> None:
     """Print what DOSSIER says, without its secrets. Nothing but the signature is verified."""
@@ -230,7 +232,7 @@ def show_command(path: Path, as_json: bool) -> None:
 
 
 @command.command("verify")
-@click.argument("path", metavar="DOSSIER", type=FILE)
+@click.argument("path", metavar="DOSSIER", type=DOSSIER)
 @roots_option
 @click.option(
     "--accuser", "accuser_path", type=FILE, metavar="PUB", help="The public key that the accuser is known by."

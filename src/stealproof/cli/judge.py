@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stealproof.cli._dossiers import FILE, read_root, roots_option
+from stealproof.cli._dossiers import DOSSIER, FILE, VERDICT, read_root, roots_option
 from stealproof.cli._options import (
     data_parameter_option,
     if_interrupted,
@@ -40,7 +40,7 @@ OF_REPLAYS = {"replay_path", "judge_path", "html", "as_json"}
 
 
 @click.command("judge")
-@click.argument("dossier_path", metavar="CLAIM", type=FILE, required=False)
+@click.argument("dossier_path", metavar="CLAIM", type=DOSSIER, required=False)
 @click.argument("suspect", required=False)
 @roots_option
 @click.option(
@@ -52,7 +52,7 @@ OF_REPLAYS = {"replay_path", "judge_path", "html", "as_json"}
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]),
     help="When the accuser could first look at SUSPECT (UTC); the claim must be older.",
 )
-@click.option("--counter", type=FILE, metavar="X.dossier", help="A dossier by which SUSPECT's maker claims it.")
+@click.option("--counter", type=DOSSIER, metavar="X.dossier", help="A dossier by which SUSPECT's maker claims it.")
 @click.option(
     "--attempts",
     type=click.IntRange(min=1),
@@ -78,7 +78,7 @@ OF_REPLAYS = {"replay_path", "judge_path", "html", "as_json"}
 @click.option("--out", type=FILE, metavar="X.verdict", help="The signed verdict; it holds the claim's secrets.")
 @click.option("--force", is_flag=True, help="Overwrite a verdict that is there.")
 @click.option(
-    "--replay", "replay_path", type=FILE, metavar="X.verdict", help="Recompute this verdict; nobody is asked."
+    "--replay", "replay_path", type=VERDICT, metavar="X.verdict", help="Recompute this verdict; nobody is asked."
 )
 @click.option("--judge", "judge_path", type=FILE, metavar="PUB", help="The public key that the judge is known by.")
 @click.option("--html", type=FILE, metavar="X.html", help="A printable page of the verdict; with --out or --replay.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stealproof.cli._dossiers import CLAIM
 from stealproof.cli._options import (
     KEPT,
     data_parameter_option,
@@ -36,7 +37,7 @@ MEANING = {
 
 
 @click.command("verify")
-@click.argument("claim_path", metavar="CLAIM", type=click.Path(path_type=Path))
+@click.argument("claim_path", metavar="CLAIM", type=CLAIM)
 @click.argument("suspect")
 @click.option(
     "--data",
