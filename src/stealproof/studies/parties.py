@@ -246,10 +246,10 @@ class Parties:
         trained, _ = self._kept(description, make, [], claimed=False)
         return trained
 
-    def population(self, name: str, count: int, *, alike: bool = False) -> list[Trained]:
+    def population(self, name: str, count: int, *, alike: bool = False, augment: bool = False) -> list[Trained]:
         """``count`` independent models, all of the owner's family if ``alike``; see ``studies/population.py``."""
         others = () if alike else (catalog.make(self.setting.other_family, "model"),)
-        stock = Stock(name=name, families=(self.family, *others), share=self.setting.control_share)
+        stock = Stock(name=name, families=(self.family, *others), share=self.setting.control_share, augment=augment)
         return population(stock, count, data=self.owner_data, pool=self.pool, workshop=self.workshop)
 
     def calibration(self, scheme: Scheme, claim: Claim, count: int, *, level: float) -> Calibration | None:

@@ -12,6 +12,7 @@ from stealproof import seeds
 from stealproof.roles.architecture import NetworkFamily
 from stealproof.roles.dataset import Dataset, Part
 from stealproof.studies.sources import key_of
+from stealproof.training.augmented import augmented
 from stealproof.training.fit_many import fit_many
 from stealproof.training.suited import suited_recipe
 from stealproof.training.trained import Trained
@@ -35,6 +36,8 @@ class Stock:
     share: float
     """Of the pool, drawn anew for each model, that it is trained on; 0 to 1. A control model that is worse than a
     suspect could be makes every good suspect look like a copy."""
+    augment: bool = False
+    """Whether it learns from its images moved aside as well."""
 
 
 def population(stock: Stock, count: int, *, data: Dataset, pool: Part, workshop: Workshop) -> list[Trained]:
@@ -67,8 +70,8 @@ def _fitted(
     return fit_many(
         family,
         [
-            pool.take(torch.as_tensor(seeds.rng(0, stock.name, number, "rows").permutation(len(pool))[:rows]))
-            for number in numbers
+            _lessons(stock, data, pool.take(torch.as_tensor(drawn)))
+            for drawn in (seeds.rng(0, stock.name, number, "rows").permutation(len(pool))[:rows] for number in numbers)
         ],
         classes=data.classes,
         seeds=[seeds.derive(0, stock.name, number) for number in numbers],
@@ -76,11 +79,16 @@ def _fitted(
     )
 
 
+def _lessons(stock: Stock, data: Dataset, part: Part) -> Part:
+    return augmented(part, data.domain.low) if stock.augment else part
+
+
 def _key(stock: Stock, family: NetworkFamily, data: Dataset, number: int) -> str:
     described = {
         "stock": stock.name,
         "family": family.describe(),
         "share": stock.share,
+        "augment": stock.augment,
         "data": dict(data.description),
         "number": number,
     }

@@ -91,6 +91,19 @@ def test_claims_about_weights_are_held_against_networks_of_the_owner_s_family(wo
     assert ground.details["refused before the test"] == 0
 
 
+def test_better_innocents_are_framed_by_what_only_good_models_know_until_controls_are_compared(
+    workshop: Workshop,
+) -> None:
+    better = {"control_share": 0.4, "owner_rows": 200, "innocents_augment": True, "accusation": "hard_inputs"}
+    alike = believed(workshop, **better | {"innocents_augment": False}, policy="control_models")
+    framed = run(workshop, **better, policy="control_models")
+    assert alike == 0
+    assert framed.estimates["believed"].value > 0.5
+    compared = run(workshop, **better)
+    assert compared.estimates["believed"].value == 0
+    assert compared.details["objections"]["comparable_controls"] > 0
+
+
 def test_hardened_suspects_are_others(workshop: Workshop) -> None:
     plain = run(workshop, accusation=FORGED, policy="none")
     hardened = run(workshop, accusation=FORGED, policy="hardened_suspects")

@@ -100,6 +100,8 @@ class Framing(Experiment):
     """Control models of the judge."""
     control_share: float = 0.75
     """Of the pool, drawn anew for each, that an independent model is trained on; 0 to 1."""
+    innocents_augment: bool = False
+    """Whether accused independent models, unlike the controls, learn from their images moved aside as well."""
     hardening: float = 0.1
     """How far hardened suspects expect inputs to be moved, as a share of the domain's width."""
 
@@ -168,7 +170,8 @@ class Framing(Experiment):
             return hardened(parties, self.innocents, self.hardening)
         # Others for each seed, so that a study's accusations are about as many different models.
         name = f"suspects of seed {parties.seed}"
-        return parties.population(name, self.innocents, alike=self._scheme().make().opens_model())
+        opens = self._scheme().make().opens_model()
+        return parties.population(name, self.innocents, alike=opens, augment=self.innocents_augment)
 
     def _honest(self, parties: Parties) -> tuple[Claim, Sequence[Trained]]:
         """The owner's claim, and whom it accuses."""
