@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 SEED_BITS = 53
 """Of the judge's seed: as many as every reader of JSON keeps."""
-COMPARED = 500
-"""Most held-out rows by which suspect and control models are compared."""
+COMPARED = 2000
+"""Most held-out rows by which suspect and control models are compared: of 500, too few show who is better."""
 MARKS = {True: "yes", False: "NO", None: "-"}
 """What a step is marked with on the terminal."""
 OF_REPLAYS = {"replay_path", "judge_path", "html", "as_json"}

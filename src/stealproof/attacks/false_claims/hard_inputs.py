@@ -49,9 +49,11 @@ class HardInputs(FalseClaim):
 
     triggers: int = 100
     """Inputs of the claim; at least 1."""
+    versions: int = 30
+    """How often each of the accuser's rows is changed anew; at least 1."""
     pixels: int = 1
     """How far images are moved aside, filled up with zeros of the domain's lower end; at least 0."""
-    noise: float = 0.1
+    noise: float = 0.2
     """Largest change of a value beside that, as a share of the domain's width; at least 0 and finite."""
 
     def fits(self, scheme: Ownership) -> bool:
@@ -64,7 +66,8 @@ class HardInputs(FalseClaim):
         rows = torch.as_tensor(framing.rng("rows").permutation(len(train)))
         known, kept = (train.take(some) for some in (rows[: len(rows) // 2], rows[len(rows) // 2 :]))
         good = self._better_network(framing, known)
-        candidates = self._changed(framing, kept, "candidates")
+        changed = [self._changed(framing, kept, "candidates", number) for number in range(self.versions)]
+        candidates = Part(x=torch.cat([part.x for part in changed]), y=torch.cat([part.y for part in changed]))
         with torch.no_grad():
             right = _surety(good, candidates)
             usual = torch.stack([_surety(model, candidates) for model in framing.innocents]).mean(dim=0)
@@ -111,8 +114,9 @@ class HardInputs(FalseClaim):
         return Part(x=moved.clamp(framing.domain.low, framing.domain.high), y=part.labels)
 
     def _check_parameters(self) -> None:
-        if self.triggers < 1:
-            raise InputError(f"triggers must be at least 1, got {self.triggers}")
+        for name in ("triggers", "versions"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.pixels < 0:
             raise InputError(f"pixels must be at least 0, got {self.pixels}")
         if not 0 <= self.noise < math.inf:

@@ -38,7 +38,7 @@ HONEST = ("victim", "surrogates", "fine_tuned", "independents")
 """Whom an honest claim accuses."""
 EXAMINED = 20
 """Suspects whose accuracy is measured."""
-COMPARED = 500
+COMPARED = 2000
 """Held-out rows by which the judge compares suspect and control models."""
 
 
