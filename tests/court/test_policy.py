@@ -9,16 +9,13 @@ import torch
 
 from stealproof.claims import Claim, Decision
 from stealproof.court.case import Complaint, HeldOut, Opened, open_case
-from stealproof.court.countermeasures import (
-    ComparableControls,
-    ControlModels,
-    Countermeasure,
-    CountPlans,
-    JudgeGenerates,
-    TransferableExampleTest,
-    VerifyGeneration,
-    versions,
-)
+from stealproof.court.countermeasures.comparable_controls import ComparableControls, versions
+from stealproof.court.countermeasures.control_models import ControlModels
+from stealproof.court.countermeasures.count_plans import CountPlans
+from stealproof.court.countermeasures.countermeasure import Countermeasure
+from stealproof.court.countermeasures.judge_generates import JudgeGenerates
+from stealproof.court.countermeasures.transferable_example_test import TransferableExampleTest
+from stealproof.court.countermeasures.verify_generation import VerifyGeneration
 from stealproof.court.policy import SWITCHES, Policy, Ruling, policy
 from stealproof.errors import InputError, UnknownName
 from stealproof.models.mlp import Mlp

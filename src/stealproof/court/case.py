@@ -79,6 +79,10 @@ class Complaint:
         """What the scheme finds on all control models with ``claim``."""
         return self.scheme.calibrate(claim, self.controls, models=self.networks, level=self.level, seed=self.seed)
 
+    def calibrated(self) -> Calibration:
+        """What the scheme finds on all control models with the claim."""
+        return self.once("calibration", lambda: self.calibrate(self.claim))[0]
+
     @cached_property
     def vote(self) -> Vote:
         """What the first control models say together."""

@@ -15,7 +15,7 @@ from stealproof import catalog
 from stealproof.claims import Claim, Decision, Verdict
 from stealproof.court import _steps
 from stealproof.court.case import Case, Complaint, HeldOut
-from stealproof.court.countermeasures import GRINDABLE
+from stealproof.court.countermeasures.count_plans import GRINDABLE
 from stealproof.court.hearing import Hearing, Judgement, Party, StepFinding
 from stealproof.court.policy import policy
 from stealproof.errors import EvidenceError, InputError
@@ -140,7 +140,7 @@ def _calibration(
         return None
     if progress is not None:
         progress("asking control models", 0.0)
-    found, _ = complaint.once("calibration", lambda: complaint.calibrate(complaint.claim))
+    found = complaint.calibrated()
     return dataclasses.replace(found, description=hearing.controls_are or found.description)
 
 

@@ -7,16 +7,13 @@ from dataclasses import dataclass
 
 from stealproof.claims import Decision, Verdict
 from stealproof.court.case import Case
-from stealproof.court.countermeasures import (
-    ComparableControls,
-    ControlModels,
-    Countermeasure,
-    CountPlans,
-    Finding,
-    JudgeGenerates,
-    TransferableExampleTest,
-    VerifyGeneration,
-)
+from stealproof.court.countermeasures.comparable_controls import ComparableControls
+from stealproof.court.countermeasures.control_models import ControlModels
+from stealproof.court.countermeasures.count_plans import CountPlans
+from stealproof.court.countermeasures.countermeasure import Countermeasure, Finding
+from stealproof.court.countermeasures.judge_generates import JudgeGenerates
+from stealproof.court.countermeasures.transferable_example_test import TransferableExampleTest
+from stealproof.court.countermeasures.verify_generation import VerifyGeneration
 from stealproof.errors import UnknownName
 
 
