@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stealproof.cli._dossiers import DOSSIER, FILE, VERDICT, read_root, roots_option
+from stealproof.cli._dossiers import DOSSIER, FILE, VERDICT, roots_option
+from stealproof.cli._evidence import SEED_BITS, as_party, held_out_rows, open_signing_key, written_evidence
 from stealproof.cli._options import (
     data_parameter_option,
     if_interrupted,
@@ -23,16 +24,8 @@ from stealproof.cli._targets import check_writable
 from stealproof.errors import InputError
 
 if TYPE_CHECKING:
-    from stealproof.cli import _dispute
-    from stealproof.court.case import HeldOut
-    from stealproof.court.hearing import Hearing, Judgement, Party
-    from stealproof.evidence.keys import PrivateKey
-    from stealproof.roles.dataset import Dataset
+    from stealproof.court.hearing import Judgement
 
-SEED_BITS = 53
-"""Of the judge's seed: as many as every reader of JSON keeps."""
-COMPARED = 2000
-"""Most held-out rows by which suspect and control models are compared: of 500, too few show who is better."""
 MARKS = {True: "yes", False: "NO", None: "-"}
 """What a step is marked with on the terminal."""
 OF_REPLAYS = {"replay_path", "judge_path", "html", "as_json"}
@@ -139,8 +132,8 @@ def _judged(options: dict[str, Any]) -> tuple[Judgement, dict[str, Any]]:
     if path is None or suspect is None:
         raise InputError("name the dossier and the suspect: stealproof judge CLAIM SUSPECT; or --replay X.verdict")
     # What is wrong with the evidence is said before models are opened and controls trained, which may take hours.
-    key = _open_signing_key(options["key_path"], out, force=options["force"])
-    hearing = _hearing(options)
+    key = open_signing_key(options["key_path"], out, force=options["force"])
+    hearing = written_evidence(options)
     scheme = scheme_of(opened_claim(hearing.dossier, what=str(path)))
     access = parse_access(options["access_words"]) if options["access_words"] else None
     target = parse_parameters(options["target_pairs"]) | ({"token": options["token"]} if options["token"] else {})
@@ -149,26 +142,26 @@ def _judged(options: dict[str, Any]) -> tuple[Judgement, dict[str, Any]]:
     pairs, count = parse_parameters(options["data_pairs"]), options["count"]
     wanted = options["data_spec"] or pairs or count is not None
     data = open_data_of(options["data_spec"], pairs, suspect) if wanted else None
-    party = _dispute.open_party(suspect, scheme, data=data, access=access, options=target)
+    party = _dispute.openas_party(suspect, scheme, data=data, access=access, options=target)
     public = options["public_spec"]
     leaked = _dispute.open_public(public, party.oracle.domain.shape) if public else None
-    given = [_dispute.open_party(spec, scheme, data=data, access=access, options={}) for spec in specs]
-    check_evidence(hearing, _party(party))
+    given = [_dispute.openas_party(spec, scheme, data=data, access=access, options={}) for spec in specs]
+    check_evidence(hearing, as_party(party))
     if count is not None:
         again = f" with --seed {hearing.seed}" if options["seed"] is None else ""
         if_interrupted(f"trained control models are kept, run the same command again{again} to continue")
     with progress_bar() as progress:
         controls = given + trained_parties(count, suspect, data, party, hearing.seed, progress)
         asked: dict[str, Any] = {
-            "controls": [_party(one) for one in controls],
+            "controls": [as_party(one) for one in controls],
             "public": leaked,
-            "held_out": _held_out(data, hearing.seed) if data is not None and controls else None,
+            "held_out": held_out_rows(data, hearing.seed) if data is not None and controls else None,
             "progress": progress,
         }
         if key is None:
-            judgement = judge(hearing, _party(party), **asked)
+            judgement = judge(hearing, as_party(party), **asked)
         else:
-            judgement, signed = judge_and_sign(hearing, _party(party), key, **asked)
+            judgement, signed = judge_and_sign(hearing, as_party(party), key, **asked)
     report = {
         "claim": str(path),
         "suspect": suspect,
@@ -186,69 +179,6 @@ def _judged(options: dict[str, Any]) -> tuple[Judgement, dict[str, Any]]:
             say(f"saved {out}, which both sides can recompute: stealproof judge --replay {out}")
         report["out"] = str(out)
     return judgement, report
-
-
-def _party(one: _dispute.Party) -> Party:
-    """One of the models before the judge, named by its files where it has some."""
-    from stealproof.court.hearing import Party
-    from stealproof.evidence.model_manifest import model_digest
-
-    digest = model_digest(one.name) if Path(one.name).exists() else ""
-    return Party(name=one.name, digest=digest, oracle=one.oracle, model=one.model)
-
-
-def _held_out(data: Dataset, seed: int) -> HeldOut | None:
-    """Rows by which suspect and controls are compared; None where the data have none with one class each."""
-    import numpy as np
-
-    from stealproof import seeds
-    from stealproof.court.case import HeldOut
-    from stealproof.roles.ownership import JUDGE
-
-    part = data.parts.get("test")
-    if part is None or len(part) == 0 or part.y.ndim != 1:
-        return None
-    some = part.take(seeds.rng(seed, JUDGE, "which rows are held out").permutation(len(part))[:COMPARED])
-    return HeldOut(x=some.x.numpy().astype(np.float32), y=some.y.numpy().astype(np.int64))
-
-
-def _open_signing_key(key_path: Path | None, out: Path | None, *, force: bool) -> PrivateKey | None:
-    """The judge's key, when there is a verdict to sign, which can be written; None when there is none."""
-    from stealproof.cli._targets import check_target
-    from stealproof.court.verdict_file import SUFFIX
-    from stealproof.evidence.keys import open_private
-
-    if key_path is None and out is None:
-        return None
-    if key_path is None or out is None:
-        raise InputError("a verdict is signed with --key FILE and written to --out X.verdict; give both or neither")
-    check_target(out, SUFFIX, what="a verdict", force=force)
-    check_writable(out)
-    return open_private(key_path)
-
-
-def _hearing(options: dict[str, Any]) -> Hearing:
-    """What the judge has in writing, and a seed."""
-    import secrets
-    from datetime import UTC
-
-    from stealproof.cli._verification import described_controls
-    from stealproof.court.hearing import Hearing
-    from stealproof.evidence.dossier import read_evidence
-    from stealproof.evidence.keys import open_public
-
-    given, trained = len(options["control_specs"]), options["count"] or 0
-    return Hearing(
-        dossier=read_evidence(options["dossier_path"]),
-        roots=tuple(read_root(root) for root in options["root_paths"]),
-        accuser=b"" if options["accuser_path"] is None else open_public(options["accuser_path"]).to_pem(),
-        since=None if options["since"] is None else options["since"].replace(tzinfo=UTC),
-        counter=b"" if options["counter"] is None else read_evidence(options["counter"]),
-        attempts=options["attempts"],
-        level=options["level"],
-        seed=secrets.randbits(SEED_BITS) if options["seed"] is None else options["seed"],
-        controls_are=described_controls(given, trained) if given or trained else "",
-    )
 
 
 def _replayed(path: Path, options: dict[str, Any]) -> tuple[Judgement, dict[str, Any]]:
