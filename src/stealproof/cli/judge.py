@@ -142,10 +142,10 @@ def _judged(options: dict[str, Any]) -> tuple[Judgement, dict[str, Any]]:
     pairs, count = parse_parameters(options["data_pairs"]), options["count"]
     wanted = options["data_spec"] or pairs or count is not None
     data = open_data_of(options["data_spec"], pairs, suspect) if wanted else None
-    party = _dispute.openas_party(suspect, scheme, data=data, access=access, options=target)
+    party = _dispute.open_party(suspect, scheme, data=data, access=access, options=target)
     public = options["public_spec"]
     leaked = _dispute.open_public(public, party.oracle.domain.shape) if public else None
-    given = [_dispute.openas_party(spec, scheme, data=data, access=access, options={}) for spec in specs]
+    given = [_dispute.open_party(spec, scheme, data=data, access=access, options={}) for spec in specs]
     check_evidence(hearing, as_party(party))
     if count is not None:
         again = f" with --seed {hearing.seed}" if options["seed"] is None else ""
