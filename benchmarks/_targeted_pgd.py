@@ -11,7 +11,8 @@ from torch.nn import functional
 
 from stealproof.ownership._asked_inputs import Box, answers, finished, precision, starting_rows, width
 from stealproof.ownership._label_agreement import NULL, label_agreement
-from stealproof.roles.ownership import Enrolment, Examination, Fingerprint, Trial
+from stealproof.roles.ownership import Fingerprint
+from stealproof.roles.trial import Enrolment, Examination, Trial
 
 
 @dataclass(frozen=True, kw_only=True)

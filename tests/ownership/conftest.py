@@ -13,7 +13,8 @@ from stealproof.models.mlp import Mlp
 from stealproof.oracle import Access, Domain, Oracle
 from stealproof.oracles.module import ModuleOracle
 from stealproof.roles.dataset import Dataset, Part
-from stealproof.roles.ownership import Calibration, Ownership
+from stealproof.roles.ownership import Ownership
+from stealproof.roles.trial import Calibration
 from stealproof.training.fit import fit
 from stealproof.training.fit_many import fit_many
 from stealproof.training.recipe import Recipe

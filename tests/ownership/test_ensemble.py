@@ -9,7 +9,7 @@ import torch
 
 from stealproof.ownership import _ensemble
 from stealproof.roles.dataset import Dataset, Part
-from stealproof.roles.ownership import Enrolment
+from stealproof.roles.trial import Enrolment
 from stealproof.training.trained import Trained
 
 

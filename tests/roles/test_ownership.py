@@ -15,16 +15,8 @@ from stealproof.claims import Claim, Decision, Verdict
 from stealproof.errors import AccessDenied, EvidenceError, InputError, InvalidData, OracleUnavailable, QueryRefused
 from stealproof.measures.binomial import critical_matches, matches_p_value, trials_needed
 from stealproof.oracle import Access, Answer, Answers, Budget, Domain, Oracle
-from stealproof.roles.ownership import (
-    Calibration,
-    Enrolment,
-    Examination,
-    Fingerprint,
-    Ownership,
-    Trial,
-    Watermark,
-    model_digest,
-)
+from stealproof.roles.ownership import Fingerprint, Ownership, Watermark, model_digest
+from stealproof.roles.trial import Calibration, Enrolment, Examination, Trial
 
 CLASSES = 4
 RNG = np.random.default_rng(0)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stealproof.files import sha256_file
-from stealproof.roles.ownership import Calibration
+from stealproof.roles.trial import Calibration
 from stealproof.studies.sources import key_of
 from stealproof.studies.store import Store
 

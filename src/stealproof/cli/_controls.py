@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from stealproof import seeds
 from stealproof.errors import InputError
-from stealproof.roles.ownership import JUDGE
+from stealproof.roles.trial import JUDGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -36,7 +36,7 @@ def held_out_rows(data: Dataset, seed: int) -> HeldOut | None:
 
     from stealproof import seeds
     from stealproof.court.case import HeldOut
-    from stealproof.roles.ownership import JUDGE
+    from stealproof.roles.trial import JUDGE
 
     part = data.parts.get("test")
     if part is None or len(part) == 0 or part.y.ndim != 1:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from stealproof.claims import Claim, Verdict
     from stealproof.roles.architecture import NetworkFamily
     from stealproof.roles.dataset import Dataset, Part
-    from stealproof.roles.ownership import Calibration, Ownership
+    from stealproof.roles.ownership import Ownership
+    from stealproof.roles.trial import Calibration
     from stealproof.training.trained import Trained
 
 

@@ -121,7 +121,7 @@ def check_generation(file: File, suspect: Party) -> Outcome:
 def _derive_again(claim: Claim, suspect: Party) -> None:
     """Raise ``EvidenceError`` unless inputs and labels are those that follow from commitment, beacon and terms."""
     from stealproof.ownership._derived_book import regenerated
-    from stealproof.roles.ownership import Trial
+    from stealproof.roles.trial import Trial
 
     silent = Trial(
         claim=claim, suspect=suspect.oracle, model=None, level=0.5, seed=0, progress=lambda what, share: None

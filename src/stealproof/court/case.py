@@ -16,7 +16,8 @@ from stealproof.court._vote import Vote
 from stealproof.measures.binomial import critical_matches
 from stealproof.oracle import Oracle
 from stealproof.roles.dataset import Dataset
-from stealproof.roles.ownership import Calibration, Ownership
+from stealproof.roles.ownership import Ownership
+from stealproof.roles.trial import Calibration
 
 if TYPE_CHECKING:
     import torch

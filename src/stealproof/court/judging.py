@@ -23,7 +23,8 @@ from stealproof.measures.binomial import trials_needed
 from stealproof.measures.grinding import grinding_correction
 
 if TYPE_CHECKING:
-    from stealproof.roles.ownership import Calibration, Ownership
+    from stealproof.roles.ownership import Ownership
+    from stealproof.roles.trial import Calibration
 
 BEFORE = {
     "envelope": _steps.check_envelope,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stealproof.errors import EvidenceError, InputError, InvalidData
 from stealproof.evidence.derivation import Derivation, bounds, canonical_row, canonical_terms
 from stealproof.oracle import Domain
-from stealproof.roles.ownership import Trial
+from stealproof.roles.trial import Trial
 
 CHANCES = 1 << 32
 """A query is marked when its keyed integer below this one is small."""

@@ -9,7 +9,7 @@ import torch
 from stealproof import seeds
 from stealproof.ownership._asked_inputs import answers, precision
 from stealproof.roles.dataset import Part
-from stealproof.roles.ownership import OWNER, Enrolment
+from stealproof.roles.trial import OWNER, Enrolment
 from stealproof.training.fit_many import fit_many
 from stealproof.training.suited import suited_network
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stealproof.measures.e_process import anytime_p_value, e_value, fewest_more, matches_to_reject
-from stealproof.roles.ownership import Examination, Trial
+from stealproof.roles.trial import Examination, Trial
 
 
 def ask_in_sequence(trial: Trial, inputs: NDArray[Any], labels: NDArray[np.int64], rate: float) -> Examination:

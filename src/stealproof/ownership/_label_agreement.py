@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stealproof.errors import EvidenceError
-from stealproof.roles.ownership import Examination, Trial
+from stealproof.roles.trial import Examination, Trial
 
 NULL = "the suspect was made without the claimed model and its answers, like the control models"
 

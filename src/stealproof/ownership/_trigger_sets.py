@@ -12,8 +12,8 @@ from torch.nn import functional
 from stealproof.errors import InputError, InvalidData
 from stealproof.oracle import Domain
 from stealproof.roles.dataset import Part
-from stealproof.roles.ownership import Trial
 from stealproof.roles.training_defense import TrainingRun
+from stealproof.roles.trial import Trial
 
 
 def legal_range(domain: Domain, x: torch.Tensor) -> tuple[float, float]:

@@ -19,7 +19,8 @@ from stealproof.ownership._boundary_walks import NORMS, blind_walk
 from stealproof.ownership._gradient_walks import gradient_walk
 from stealproof.ownership._margin_regressor import fit_regressor, scores
 from stealproof.roles.dataset import Part
-from stealproof.roles.ownership import Enrolment, Examination, Fingerprint, Trial
+from stealproof.roles.ownership import Fingerprint
+from stealproof.roles.trial import Enrolment, Examination, Trial
 from stealproof.system import Source
 
 MOST = {"starts": 1000, "walk_steps": 10_000, "gradient_steps": 100_000}

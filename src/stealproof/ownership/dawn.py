@@ -19,7 +19,8 @@ from stealproof.measures.binomial import critical_matches, matches_p_value, tria
 from stealproof.oracle import Access, Answer, Answers, as_array
 from stealproof.ownership._trigger_sets import secret_labels
 from stealproof.roles.guard import Guard
-from stealproof.roles.ownership import CLASSIFIERS, Examination, Trial, Watermark, model_digest
+from stealproof.roles.ownership import CLASSIFIERS, Watermark, model_digest
+from stealproof.roles.trial import Examination, Trial
 from stealproof.system import Source
 
 if TYPE_CHECKING:

@@ -18,8 +18,9 @@ from stealproof.ownership._derived_book import api_book, noise_book, pool_book, 
 from stealproof.ownership._in_sequence import ask_in_sequence
 from stealproof.roles.dataset import Part
 from stealproof.roles.guard import Guard, Refusal
-from stealproof.roles.ownership import CLASSIFIERS, Examination, Trial, Watermark
+from stealproof.roles.ownership import CLASSIFIERS, Watermark
 from stealproof.roles.training_defense import TrainingDefense, TrainingRun
+from stealproof.roles.trial import Examination, Trial
 from stealproof.system import Source
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import torch
 from stealproof.errors import InputError
 from stealproof.ownership._asked_inputs import Box, answers, finished, precision, starting_rows, width
 from stealproof.ownership._label_agreement import NULL, label_agreement
-from stealproof.roles.ownership import Enrolment, Examination, Fingerprint, Trial
+from stealproof.roles.ownership import Fingerprint
+from stealproof.roles.trial import Enrolment, Examination, Trial
 from stealproof.system import Source
 
 

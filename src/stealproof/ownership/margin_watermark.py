@@ -20,8 +20,9 @@ from stealproof.ownership._trigger_sets import (
     wrong_labels,
 )
 from stealproof.roles.dataset import Part
-from stealproof.roles.ownership import Examination, Trial, Watermark
+from stealproof.roles.ownership import Watermark
 from stealproof.roles.training_defense import TrainingDefense, TrainingRun
+from stealproof.roles.trial import Examination, Trial
 from stealproof.system import Source
 from stealproof.training.settled import settled
 

@@ -21,8 +21,9 @@ from stealproof.ownership._features import classifier, features
 from stealproof.ownership._radioactive_marks import carriers, mark
 from stealproof.ownership._trigger_sets import distinct, legal_range, secret_labels
 from stealproof.roles.dataset import Part
-from stealproof.roles.ownership import Examination, Trial, Watermark
+from stealproof.roles.ownership import Watermark
 from stealproof.roles.training_defense import TrainingDefense, TrainingRun
+from stealproof.roles.trial import Examination, Trial
 from stealproof.system import Source, Stage
 from stealproof.training.fit import fit
 from stealproof.training.suited import suited_network

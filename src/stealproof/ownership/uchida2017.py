@@ -12,8 +12,9 @@ from torch.nn import functional
 from stealproof.errors import EvidenceError, InputError, InvalidData
 from stealproof.measures.binomial import critical_matches, matches_p_value, trials_needed
 from stealproof.roles.dataset import Part
-from stealproof.roles.ownership import Examination, Trial, Watermark
+from stealproof.roles.ownership import Watermark
 from stealproof.roles.training_defense import TrainingDefense, TrainingRun
+from stealproof.roles.trial import Examination, Trial
 from stealproof.system import Source
 
 Layer = torch.nn.Conv2d | torch.nn.Linear

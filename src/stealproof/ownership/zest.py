@@ -18,7 +18,8 @@ from stealproof.ownership._ensemble import independent
 from stealproof.ownership._label_agreement import NULL
 from stealproof.ownership._local_models import MASKS, Questions, blocks, cosine_distance, hidden
 from stealproof.roles.dataset import Dataset
-from stealproof.roles.ownership import Enrolment, Examination, Fingerprint, Trial
+from stealproof.roles.ownership import Fingerprint
+from stealproof.roles.trial import Enrolment, Examination, Trial
 from stealproof.system import Source
 
 QUESTIONS = ("inputs", "segments", "keep", "fill")

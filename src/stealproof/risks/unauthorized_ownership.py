@@ -25,8 +25,9 @@ from stealproof.ownership.zest import Zest
 from stealproof.risks._shadows import networks_of_halves
 from stealproof.risks._thief import Attack, stolen
 from stealproof.roles.dataset import Dataset
-from stealproof.roles.ownership import Calibration, Fingerprint
+from stealproof.roles.ownership import Fingerprint
 from stealproof.roles.risk import Measurement, Risk
+from stealproof.roles.trial import Calibration
 from stealproof.system import Source
 from stealproof.training.trained import Trained
 

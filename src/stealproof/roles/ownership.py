@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
 
-from stealproof import seeds
 from stealproof.claims import Claim, Decision, Verdict
 from stealproof.errors import AccessDenied, BudgetExceeded, EvidenceError, InputError, InvalidData, OracleUnavailable
 from stealproof.errors import QueryRefused as Refused
 from stealproof.measures.binomial import matches_p_value
 from stealproof.measures.conformal import conformal_p_value, conformal_threshold, controls_needed
-from stealproof.oracle import Answer, Answers, Oracle, as_array
+from stealproof.oracle import Answer, Oracle, as_array
 from stealproof.roles._watched_suspect import WatchedSuspect
+from stealproof.roles.trial import Calibration, Enrolment, Examination, Trial
 from stealproof.system import System
 
 if TYPE_CHECKING:
@@ -26,76 +26,11 @@ if TYPE_CHECKING:
 
     from stealproof.roles.dataset import Dataset
 
-JUDGE = "judge"
-"""First name of each of the judge's generators, so that no stream is shared with owner, thief or suspect."""
-OWNER = "owner"
-"""First name of the owner's generators while a fingerprint is enrolled."""
 CLASSIFIERS = frozenset({Answer.LABELS, Answer.TOP_K, Answer.PROBABILITIES, Answer.LOGITS})
 CRAFTED = (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, MemoryError)
 """What secrets of the wrong shapes or sizes raise."""
 SURPRISING = 0.01
 """A scheme is called miscalibrated when its controls reject more often than chance would this rarely allow."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Trial:
-    """One claim before one suspect: what ``Ownership._examine`` receives."""
-
-    claim: Claim
-    suspect: Oracle
-    """Metered; ask it through ``ask``."""
-    model: torch.nn.Module | None
-    """The suspect's network, for schemes that open it; else None."""
-    level: float
-    seed: int
-    progress: Callable[[str, float], None]
-
-    def ask(self, x: Any, *, batch: int = 1024) -> Answers:
-        """Query the suspect in batches and return all answers in order."""
-        return self.suspect.ask(x, batch=batch)
-
-    def secret(self, name: str) -> Any:
-        """A secret of the claim; ``EvidenceError`` when it has none of this name."""
-        if name not in self.claim.secrets:
-            raise EvidenceError(f"the claim of {self.claim.scheme} holds no {name!r}; expected one to verify with")
-        return self.claim.secrets[name]
-
-    def rng(self, *names: str | int) -> np.random.Generator:
-        """The judge's NumPy generator of these names."""
-        return seeds.rng(self.seed, JUDGE, *names)
-
-    def generator(self, *names: str | int) -> torch.Generator:
-        """The judge's PyTorch generator of these names."""
-        return seeds.generator(self.seed, JUDGE, *names)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Examination:
-    """What a scheme found on one suspect, before anybody decides."""
-
-    statistic: float
-    """Larger means more like a stolen copy."""
-    p_value: float | None = None
-    """Of the scheme's own null distribution; None when only control models can tell."""
-    threshold: float | None = None
-    """Where the p-value reaches the level; None when only control models can tell."""
-    attainable: float = 0.0
-    """The smallest p-value that this claim could give; above the level, no suspect could ever be convicted."""
-    needed: str = ""
-    """What would make the level attainable, for instance "at least 4 triggers"."""
-    e_value: float | None = None
-    effect: float | None = None
-    reasons: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Calibration:
-    """The same examination on models that are known to be independent."""
-
-    statistics: tuple[float, ...]
-    p_values: tuple[float | None, ...]
-    description: str = ""
-    """What the control models are, in words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -372,24 +307,6 @@ class Fingerprint(Ownership):
     @abstractmethod
     def _enroll(self, enrolment: Enrolment) -> Mapping[str, Any]:
         """The secrets of the claim to ``enrolment.model``."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Enrolment:
-    """One model to fingerprint: what ``Fingerprint._enroll`` receives."""
-
-    model: torch.nn.Module
-    data: Dataset
-    seed: int
-    progress: Callable[[str, float], None]
-
-    def rng(self, *names: str | int) -> np.random.Generator:
-        """The owner's NumPy generator of these names."""
-        return seeds.rng(self.seed, OWNER, *names)
-
-    def generator(self, *names: str | int) -> torch.Generator:
-        """The owner's PyTorch generator of these names."""
-        return seeds.generator(self.seed, OWNER, *names)
 
 
 def _held_against(calibration: Calibration, level: float) -> tuple[str, bool]:

@@ -20,9 +20,10 @@ from stealproof.oracles.guarded import GuardedOracle
 from stealproof.roles.architecture import NetworkFamily
 from stealproof.roles.dataset import Part
 from stealproof.roles.guard import Guard
-from stealproof.roles.ownership import Calibration, Fingerprint, Ownership, Watermark
+from stealproof.roles.ownership import Fingerprint, Ownership, Watermark
 from stealproof.roles.removal import wash
 from stealproof.roles.training_defense import TrainingDefense
+from stealproof.roles.trial import Calibration
 from stealproof.studies.population import Stock, population
 from stealproof.studies.sources import key_of
 from stealproof.studies.study import thawed

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from stealproof.oracle import Answers
 from stealproof.roles.guard import Guard, Refusal
-from stealproof.roles.ownership import Examination, Trial, Watermark
+from stealproof.roles.ownership import Watermark
+from stealproof.roles.trial import Examination, Trial
 
 
 @dataclass(frozen=True, kw_only=True)

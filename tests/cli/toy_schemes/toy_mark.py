@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from stealproof.measures.binomial import critical_matches, matches_p_value, trials_needed
 from stealproof.roles.dataset import Part
-from stealproof.roles.ownership import Examination, Trial, Watermark
+from stealproof.roles.ownership import Watermark
 from stealproof.roles.training_defense import TrainingDefense, TrainingRun
+from stealproof.roles.trial import Examination, Trial
 
 
 @dataclass(frozen=True, kw_only=True)

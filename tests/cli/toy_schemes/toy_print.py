@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from stealproof.oracle import Answer
-from stealproof.roles.ownership import Enrolment, Examination, Fingerprint, Trial
+from stealproof.roles.ownership import Fingerprint
+from stealproof.roles.trial import Enrolment, Examination, Trial
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from stealproof.measures.binomial import critical_matches, matches_p_value
-from stealproof.roles.ownership import Enrolment, Examination, Fingerprint, Trial
+from stealproof.roles.ownership import Fingerprint
+from stealproof.roles.trial import Enrolment, Examination, Trial
 
 
 @dataclass(frozen=True, kw_only=True)

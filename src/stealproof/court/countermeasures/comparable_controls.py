@@ -13,7 +13,7 @@ from stealproof.court.case import Case, Complaint
 from stealproof.court.countermeasures.countermeasure import Countermeasure
 from stealproof.measures.binomial import matches_p_value
 from stealproof.oracle import Domain
-from stealproof.roles.ownership import JUDGE
+from stealproof.roles.trial import JUDGE
 
 NOISE = 0.1
 """Largest change of a value of held-out rows, as a share of the domain's width."""

@@ -10,7 +10,8 @@ from stealproof.claims import Claim, Decision
 from stealproof.court.case import Case, Complaint
 from stealproof.court.countermeasures.countermeasure import Countermeasure
 from stealproof.errors import InputError, InvalidData
-from stealproof.roles.ownership import JUDGE, Calibration, Fingerprint, model_digest
+from stealproof.roles.ownership import Fingerprint, model_digest
+from stealproof.roles.trial import JUDGE, Calibration
 
 
 @dataclass(frozen=True, kw_only=True)

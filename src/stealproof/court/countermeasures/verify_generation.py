@@ -11,7 +11,7 @@ from stealproof.court.countermeasures.countermeasure import Countermeasure
 from stealproof.errors import EvidenceError
 from stealproof.measures.welch import welch_test
 from stealproof.ownership._derived_book import regenerated
-from stealproof.roles.ownership import Trial
+from stealproof.roles.trial import Trial
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,8 +21,8 @@ from stealproof.measures.intervals import YES_OR_NO, proportion
 from stealproof.oracle import Access, Answer, as_array
 from stealproof.oracles.guarded import GuardedOracle
 from stealproof.roles.experiment import Experiment
-from stealproof.roles.ownership import Calibration
 from stealproof.roles.risk import Measurement
+from stealproof.roles.trial import Calibration
 from stealproof.studies.experiments.theft import exactly
 from stealproof.studies.parties import INDEPENDENT, Parties, Scheme, Setting, Theft
 from stealproof.studies.study import concerning, thawed
