@@ -220,6 +220,20 @@ def test_a_plan_is_no_excuse_for_inputs_that_somebody_sent(
     assert "somebody chose the triggers" in (CountPlans().examine(case).objection or "")
 
 
+def test_controls_are_compared_wherever_somebody_chose_what_is_labelled(
+    digits: Dataset, marked: dict[str, tuple[Watermark, Trained]], complain: Complain, held_out: HeldOut
+) -> None:
+    api = DerivedTriggers(rate=1.0, classes=10, sequential=False)
+    api.use_key("00" * 32)
+    x = digits.pool.x[:40].numpy().astype(np.float32)
+    api.answer("somebody", x, Answers(labels=np.zeros(40, dtype=np.int64)))
+    noise, trained = marked["derived_triggers"]
+    for scheme, claim, asked in ((api, api.claim(), True), (noise, noise.claim(), False)):
+        complaint = dataclasses.replace(complain(scheme, claim), held_out=held_out)
+        found = ComparableControls().examine(open_case(complaint, trained.oracle()))
+        assert (found.queries > 0) is asked
+
+
 @pytest.fixture(scope="module")
 def weighted(digits: Dataset) -> tuple[Uchida2017, Trained]:
     """A network of the control models' kind that carries bits in its weights."""

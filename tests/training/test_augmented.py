@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from stealproof.errors import InvalidData
 from stealproof.roles.dataset import Part
 from stealproof.training.augmented import augmented, moved_aside
 
@@ -21,6 +22,11 @@ def test_the_edge_is_filled_with_the_least_legal_value(low: float, edge: float) 
     moved = moved_aside(torch.ones(2, 3, 4, 4), 2, 0, low)
     assert (moved[:, :, :2] == edge).all()
     assert (moved[:, :, 2:] == 1).all()
+
+
+def test_a_table_cannot_be_moved_aside() -> None:
+    with pytest.raises(InvalidData, match="only images"):
+        augmented(Part(x=torch.zeros(3, 4), y=torch.zeros(3, dtype=torch.long)), 0.0)
 
 
 def test_every_image_comes_five_times_with_its_label() -> None:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 SEED_BITS = 53
 """Of the judge's seed: as many as every reader of JSON keeps."""
-COMPARED = 2000
-"""Most held-out rows by which suspect and control models are compared: of 500, too few show who is better."""
 
 
 def as_party(one: _dispute.Party) -> Party:
@@ -32,8 +30,6 @@ def as_party(one: _dispute.Party) -> Party:
 
 def held_out_rows(data: Dataset, seed: int) -> HeldOut | None:
     """Rows by which suspect and controls are compared; None where the data have none with one class each."""
-    import numpy as np
-
     from stealproof import seeds
     from stealproof.court.case import HeldOut
     from stealproof.roles.trial import JUDGE
@@ -41,8 +37,7 @@ def held_out_rows(data: Dataset, seed: int) -> HeldOut | None:
     part = data.parts.get("test")
     if part is None or len(part) == 0 or part.y.ndim != 1:
         return None
-    some = part.take(seeds.rng(seed, JUDGE, "which rows are held out").permutation(len(part))[:COMPARED])
-    return HeldOut(x=some.x.numpy().astype(np.float32), y=some.y.numpy().astype(np.int64))
+    return HeldOut.of(part.take(seeds.rng(seed, JUDGE, "which rows are held out").permutation(len(part))))
 
 
 def open_signing_key(key_path: Path | None, out: Path | None, *, force: bool) -> PrivateKey | None:

@@ -15,7 +15,7 @@ from stealproof.claims import Claim, Decision, Verdict
 from stealproof.court._vote import Vote
 from stealproof.measures.binomial import critical_matches
 from stealproof.oracle import Oracle
-from stealproof.roles.dataset import Dataset
+from stealproof.roles.dataset import Dataset, Part
 from stealproof.roles.ownership import Ownership
 from stealproof.roles.trial import Calibration
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import torch
 
 T = TypeVar("T")
+COMPARED = 2000
+"""Most held-out rows by which suspect and control models are compared: of 500, too few show who is better."""
 VOTERS = 15
 """Control models that vote; more hardly change what they say together."""
 PUBLISHED_LEVEL = 0.05
@@ -48,6 +50,12 @@ class HeldOut:
     y: NDArray[np.int64]
     """``(n,)``."""
 
+    @classmethod
+    def of(cls, part: Part) -> HeldOut:
+        """The first ``COMPARED`` rows of ``part``, whose labels are classes ``(n,)``."""
+        some = part.take(slice(0, COMPARED))
+        return cls(x=some.x.numpy().astype(np.float32), y=some.y.numpy().astype(np.int64))
+
 
 @dataclass(kw_only=True, eq=False)
 class Complaint:
@@ -65,6 +73,7 @@ class Complaint:
     """Those of the control models, for a scheme that opens them."""
     opened: Opened | None = None
     held_out: HeldOut | None = None
+    """Rows that show whether the controls do the task as well as a suspect; None where nobody gave the judge any."""
     known: dict[Hashable, tuple[object, float]] = field(default_factory=dict, init=False, repr=False)
 
     def once(self, key: Hashable, make: Callable[[], T]) -> tuple[T, float]:

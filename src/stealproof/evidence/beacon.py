@@ -13,8 +13,8 @@ Of a kind each:
 
 With either, what remains is that an accuser may ask for many timestamps, of one commitment or of many, and show the one
 that suits it. Nothing in a token tells how many others there are. An accuser who hides k attempts gains a factor of at
-most k, so a judge counts a thousand million of them (``court/judging.py``), and ``measures/grinding.py``
-corrects the p-value.
+most k, so a judge counts a thousand million of them (``court/countermeasures/count_plans.py``), and
+``measures/grinding.py`` corrects the p-value.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import math
 
 import torch
 
+from stealproof.errors import InvalidData
 from stealproof.roles.dataset import Part
 
 DIRECTIONS = ((0, 1), (0, -1), (1, 0), (-1, 0))
@@ -18,7 +19,12 @@ def augmented(part: Part, low: float) -> Part:
     Args:
         part: images ``(n, channels, height, width)``.
         low: what comes in from the edges; an infinite one reads as 0.
+
+    Raises:
+        InvalidData: rows that are no images.
     """
+    if part.x.ndim != 4:
+        raise InvalidData(f"only images (n, channels, height, width) can be moved aside, got {tuple(part.x.shape)}")
     moved = [moved_aside(part.x, down, right, low) for down, right in DIRECTIONS]
     return Part(x=torch.cat([part.x, *moved]), y=torch.cat([part.y] * (1 + len(moved))))
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from stealproof import seeds
 from stealproof.court.case import Case, Complaint
+from stealproof.court.countermeasures.count_plans import nobody_chose
 from stealproof.court.countermeasures.countermeasure import Countermeasure
 from stealproof.measures.binomial import matches_p_value
 from stealproof.oracle import Domain
@@ -29,7 +30,7 @@ class ComparableControls(Countermeasure):
     that is better than the controls. So all are asked held-out rows as they are, with noise, and images moved aside by
     a pixel. The suspect must not be better than the best control at any of these (exact sign test of the rows on which
     one of the two is right). Without held-out rows nobody can tell, and it does not object; nor does it where nobody
-    chose the labels, or where no input has any.
+    chose inputs and labels, or where no input has any.
     """
 
     level: float = 0.01
@@ -37,7 +38,7 @@ class ComparableControls(Countermeasure):
 
     def _about_suspect(self, case: Case) -> str | None:
         complaint, held = case.complaint, case.complaint.held_out
-        chosen = "labels" in complaint.claim.secrets and "beacon" not in complaint.claim.secrets
+        chosen = "labels" in complaint.claim.secrets and not nobody_chose(complaint.claim)
         if held is None or not complaint.controls or not chosen:
             return None
         kinds = versions(held.x, case.suspect.domain, seeds.rng(complaint.seed, JUDGE, "held-out rows"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stealproof.claims import Decision
+from stealproof.claims import Claim, Decision
 from stealproof.court.case import Case
 from stealproof.court.countermeasures.countermeasure import Countermeasure
 from stealproof.ownership._derived_book import inputs_follow
@@ -13,6 +13,11 @@ GRINDABLE = 10**9
 """Timestamped plans that an accuser may collect in secret, to show the one whose triggers a suspect answers best. It
 can hoard them before there is a suspect as well as after, so no date makes them fewer. Rounds of drand are no other in
 this: each timestamp leads to one, and all of them are out before the accuser has to say which plan it shows."""
+
+
+def nobody_chose(claim: Claim) -> bool:
+    """Whether inputs and labels both follow from a beacon, so that they can be no better known to one model."""
+    return "beacon" in claim.secrets and inputs_follow(claim.secrets.get("terms", ""))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +32,7 @@ class CountPlans(Countermeasure):
 
     def _about_suspect(self, case: Case) -> str | None:
         complaint = case.complaint
-        secrets = complaint.claim.secrets
-        if "beacon" not in secrets or not inputs_follow(secrets["terms"]):
+        if not nobody_chose(complaint.claim):
             return "somebody chose the triggers, so that no plan was followed"
         # Asked again, since a test that may stop early stopped where the judge's own level was reached.
         found = complaint.scheme.verify(

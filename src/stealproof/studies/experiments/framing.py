@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 
 from stealproof import catalog
@@ -38,8 +37,6 @@ HONEST = ("victim", "surrogates", "fine_tuned", "independents")
 """Whom an honest claim accuses."""
 EXAMINED = 20
 """Suspects whose accuracy is measured."""
-COMPARED = 2000
-"""Held-out rows by which the judge compares suspect and control models."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +98,8 @@ class Framing(Experiment):
     control_share: float = 0.75
     """Of the pool, drawn anew for each, that an independent model is trained on; 0 to 1."""
     innocents_augment: bool = False
-    """Whether accused independent models, unlike the controls, learn from their images moved aside as well."""
+    """Whether accused independent models, unlike the controls, learn from their rows moved aside as well; images only.
+    """
     hardening: float = 0.1
     """How far hardened suspects expect inputs to be moved, as a share of the domain's width."""
 
@@ -223,7 +221,7 @@ class Framing(Experiment):
             controls=[control.oracle() for control in controls],
             networks=[control.model for control in controls],
             opened=Opened(model=own.model, data=_committed(parties.owner_data, claim)),
-            held_out=_held_out(parties.held_out),
+            held_out=HeldOut.of(parties.held_out),
         )
 
     def _attack(self) -> FalseClaim:
@@ -258,11 +256,6 @@ def _case(complaint: Complaint, suspect: Trained, *, precedes: bool) -> Case | N
     except (InputError, EvidenceError):
         # A claim that contradicts itself, for instance triggers that do not follow from its commitment.
         return None
-
-
-def _held_out(part: Part) -> HeldOut:
-    some = part.take(slice(0, COMPARED))
-    return HeldOut(x=some.x.numpy().astype(np.float32), y=some.y.numpy().astype(np.int64))
 
 
 def _committed(data: Dataset, claim: Claim) -> Dataset:
