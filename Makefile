@@ -9,8 +9,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 audit: $(VENV)/.installed ## the main job, on an embedded data set
 	$(BIN)/stealproof audit
 
-test: $(VENV)/.installed-dev ## every fast test
-	$(BIN)/python -m pytest -n auto --dist loadfile
+test: $(VENV)/.installed-dev ## every fast test; those of evidence must take every branch
+	$(BIN)/python -m pytest -n auto --dist loadfile --ignore tests/evidence
+	$(BIN)/python -m pytest -n auto --dist loadfile tests/evidence --cov=stealproof.evidence --cov-branch --cov-fail-under=100
 
 check: $(VENV)/.installed-dev ## format, lint, types, layers, generated documents
 	$(BIN)/ruff format --check .

@@ -56,6 +56,18 @@ def test_words_that_would_favour_small_integers_are_left_out(monkeypatch: pytest
     assert [next(drawn) for _ in range(4)] == [1, 2, 1, 2]
 
 
+def test_a_keyed_word_that_would_favour_small_integers_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    messages = list[bytes]()
+
+    def digest(key: bytes, message: bytes, name: str) -> bytes:
+        messages.append(message)
+        return (b"\xff" * 8 if len(messages) == 1 else (5).to_bytes(8, "big")) + bytes(24)
+
+    monkeypatch.setattr("stealproof.evidence.derivation.hmac.digest", digest)
+    assert FIXED.keyed("label", b"query", 3) == 2
+    assert messages[0] != messages[1]
+
+
 @given(derivations(), st.integers(1, 30), st.integers(1, 12))
 def test_fewer_triggers_are_a_prefix_of_more(derivation: Derivation, n: int, classes: int) -> None:
     domain = Domain(shape=(3, 2))

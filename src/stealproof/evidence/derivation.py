@@ -102,11 +102,9 @@ class Derivation:
         _check_count(n)
         if n > pool:
             raise InputError(f"the pool has {pool} different rows, too few for {n} triggers; ask for fewer")
-        chosen: dict[int, None] = {}
-        for row in self.integers("row", 0, pool):
-            chosen.setdefault(row)
-            if len(chosen) == n:
-                break
+        chosen, drawn = dict[int, None](), self.integers("row", 0, pool)
+        while len(chosen) < n:
+            chosen.setdefault(next(drawn))
         return np.asarray(list(chosen), dtype=np.int64)
 
     def keyed(self, purpose: str, message: bytes, below: int) -> int:
