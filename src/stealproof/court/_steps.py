@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from stealproof.claims import Claim
-from stealproof.court.claiming import check_follows, is_derived
+from stealproof.court.claiming import check_follows, committed_claim, is_derived
 from stealproof.court.drawing import beacon_in_words, in_utc, plan_beacon
 from stealproof.court.hearing import Hearing, Party
 from stealproof.errors import EvidenceError, InputError
-from stealproof.evidence.dossier import CLAIM, Assertion, Dossier, check_content, public_parameters, read_statement
+from stealproof.evidence.dossier import CLAIM, Assertion, Dossier, read_statement
 from stealproof.evidence.keys import PublicKey
 from stealproof.evidence.timestamp import check_token
-from stealproof.inputs.claim import read_claim
 
 Outcome = tuple[bool | None, str]
 
@@ -54,13 +53,8 @@ def check_signer(file: File, suspect: Party) -> Outcome:
 
 def check_commitment(file: File, suspect: Party) -> Outcome:
     """Step 3: what is shown now is what was promised."""
-    check_content(file.dossier, file.assertion, what="the dossier")
-    claim = read_claim(file.dossier.content, what="the claim in the dossier")
-    said = file.assertion
-    if (claim.scheme, public_parameters(claim.parameters)) != (said.scheme, said.parameters):
-        raise EvidenceError("the claim in the dossier has another scheme or other parameters than the statement names")
-    file.claim = claim
-    return True, f"the claim shown is the one committed to ({said.commitment})"
+    file.claim = committed_claim(file.dossier, file.assertion, what="the dossier")
+    return True, f"the claim shown is the one committed to ({file.assertion.commitment})"
 
 
 def check_precedence(file: File, suspect: Party) -> Outcome:

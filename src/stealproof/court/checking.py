@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stealproof.court.claiming import check_follows
+from stealproof.court.claiming import check_follows, committed_claim
 from stealproof.court.drawing import beacon_in_words, plan_beacon, planned_kind
 from stealproof.errors import EvidenceError
-from stealproof.evidence.dossier import CLAIM, Dossier, check_content, public_parameters, read_statement
+from stealproof.evidence.dossier import CLAIM, Dossier, check_content, read_statement
 from stealproof.evidence.keys import PublicKey
 from stealproof.evidence.timestamp import check_token
-from stealproof.inputs.claim import read_claim
 
 
 def check_dossier(
@@ -39,12 +38,9 @@ def check_dossier(
     }
     if not dossier.opened:
         return checks
-    check_content(dossier, said, what=what)
     checks["commitment"] = "what it shows is what it committed to"
     if dossier.kind == CLAIM:
-        claim = read_claim(dossier.content, what="the claim in the dossier")
-        if (claim.scheme, public_parameters(claim.parameters)) != (said.scheme, said.parameters):
-            raise EvidenceError(f"{what} holds a claim of another scheme or parameters than its statement names")
+        claim = committed_claim(dossier, said, what=what)
         if dossier.plan:
             plan = Dossier.from_bytes(dossier.plan, what="the plan")
             check_follows(claim, plan, signer=said.key_id)
@@ -55,6 +51,7 @@ def check_dossier(
             if beacon.kind == "drand":
                 checks["beacon"] = beacon_in_words(beacon)
     else:
+        check_content(dossier, said, what=what)
         checks["beacon"] = _beacon(dossier)
     return checks
 

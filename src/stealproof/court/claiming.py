@@ -14,6 +14,7 @@ from stealproof.evidence.commitment import new_salt
 from stealproof.evidence.dossier import (
     CLAIM,
     PLAN,
+    Assertion,
     Dossier,
     check_content,
     new_dossier,
@@ -121,6 +122,19 @@ def opened_claim(content: bytes, *, what: str) -> Claim:
         kind = "a closed one, without secrets" if dossier.kind == CLAIM else "the plan of one"
         raise EvidenceError(f"{what} is {kind}; expected the open dossier of a claim")
     return read_claim(dossier.content, what=f"the claim in {what}")
+
+
+def committed_claim(dossier: Dossier, said: Assertion, *, what: str) -> Claim:
+    """The claim that an open dossier shows, which is the one that its statement commits to and names.
+
+    Raises:
+        EvidenceError: a closed dossier, no claim, or another one.
+    """
+    check_content(dossier, said, what=what)
+    claim = read_claim(dossier.content, what=f"the claim in {what}")
+    if (claim.scheme, public_parameters(claim.parameters)) != (said.scheme, said.parameters):
+        raise EvidenceError(f"{what} holds a claim of another scheme or other parameters than its statement names")
+    return claim
 
 
 def check_follows(claim: Claim, plan: Dossier, *, signer: str) -> None:
