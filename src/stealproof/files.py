@@ -1,4 +1,4 @@
-"""Writing and fingerprinting files: a reader sees the old file or the new one, never half of either."""
+"""Writing, fingerprinting and peeking into files: a reader sees the old file or the new one, never half of either."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from stealproof.errors import StorageError
+from stealproof.errors import InvalidData, StorageError
 
 
 def write_atomic(path: Path, content: bytes, *, mode: int | None = None) -> Path:
@@ -43,6 +43,15 @@ def sha256_file(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def first_bytes(path: Path, count: int = 8) -> bytes:
+    """The start of a file; ``InvalidData`` when it can't be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(count)
+    except OSError as error:
+        raise InvalidData(f"could not read {path}: {error.strerror or error}") from error
 
 
 def _umask() -> int:

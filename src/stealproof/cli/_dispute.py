@@ -59,7 +59,6 @@ def open_party(
         access: None for all that the model gives.
         options: of a connection to a URL, or of an ONNX file.
     """
-    from stealproof.inputs.model import open_model
     from stealproof.inputs.oracle import narrow, open_oracle
 
     remote = spec.startswith(("http://", "https://"))
@@ -69,6 +68,8 @@ def open_party(
     if not (local and scheme.opens_model()):
         oracle = open_oracle(spec, data=data, access=access, **options)
         return Party(name=spec, oracle=oracle, model=None, digest=_digest(spec))
+    from stealproof.inputs.model import open_model
+
     if options:
         raise InputError(f"a local model takes no options of a connection, got {next(iter(options))!r}; drop it")
     known = (None, None) if data is None else (data.domain, data.classes)
@@ -80,11 +81,13 @@ def open_party(
 
 def _digest(spec: str) -> str:
     """SHA-256 of a model file and of its card; empty for what is no such file, or may be only part of a model."""
+    path = Path(spec).expanduser()
+    if not path.is_file():
+        return ""
     from stealproof.files import sha256_file
     from stealproof.inputs.model import SUFFIX
 
-    path = Path(spec).expanduser()
-    if path.suffix != SUFFIX or not path.is_file():
+    if path.suffix != SUFFIX:
         return ""
     return " ".join(sha256_file(file) for file in (path, path.with_suffix(".json")) if file.is_file())
 

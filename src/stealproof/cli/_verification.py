@@ -139,16 +139,16 @@ def trained_parties(
     progress: Progress,
 ) -> list[Party]:
     """The ``count`` controls that are trained here, seen with the suspect's access."""
+    if count is None:
+        return []
+    if data is None:
+        raise InputError("control models are trained on the suspect's kind of data, which is not known; add --data")
     from stealproof.cli import _controls
     from stealproof.cli._families import family_of
     from stealproof.inputs.model import SUFFIX, open_model
     from stealproof.inputs.oracle import narrow
     from stealproof.roles.ownership import model_digest
 
-    if count is None:
-        return []
-    if data is None:
-        raise InputError("control models are trained on the suspect's kind of data, which is not known; add --data")
     # An innocent suspect is best compared with its like.
     card = open_model(suspect).card if Path(suspect).suffix == SUFFIX else {}
     family = family_of(card, data)

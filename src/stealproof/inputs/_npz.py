@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from stealproof.errors import InvalidData, UnsafeFile
-from stealproof.files import sha256_file
-from stealproof.inputs._own import Arrays, OwnData, first_bytes, joined, raw_from_arrays
+from stealproof.files import first_bytes, sha256_file
+from stealproof.inputs._own import Arrays, OwnData, joined, raw_from_arrays
 from stealproof.inputs._pickles import refuse_pickle
 from stealproof.roles.dataset import Raw
 

@@ -138,15 +138,6 @@ def count_classes(y: torch.Tensor, *, name: str) -> int:
     return high + 1
 
 
-def first_bytes(path: Path, count: int = 8) -> bytes:
-    """The start of a file; ``InvalidData`` when it can't be read."""
-    try:
-        with path.open("rb") as file:
-            return file.read(count)
-    except OSError as error:
-        raise InvalidData(f"could not read {path}: {error.strerror or error}") from error
-
-
 def joined(names: Sequence[str], limit: int = 20) -> str:
     """At most ``limit`` names, as a list in a sentence."""
     return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")

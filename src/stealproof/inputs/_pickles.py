@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 from stealproof.errors import UnsafeFile
-from stealproof.inputs._own import first_bytes
+from stealproof.files import first_bytes
 
 SUFFIXES = frozenset({".pkl", ".pickle", ".pt", ".pth", ".joblib", ".ckpt", ".dill", ".npy.pkl"})
 ADVICE = "save it as .safetensors or .onnx, or name a function that returns it: package.module:function"

@@ -8,19 +8,20 @@ import inspect
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stealproof.defenses.answers.labels_only import LabelsOnly
 from stealproof.defenses.answers.round_scores import RoundScores
 from stealproof.defenses.answers.top_k import TopK
 from stealproof.errors import AccessDenied, InputError, InvalidData, UnknownName
 from stealproof.inputs import _python
-from stealproof.inputs.model import open_model, trained_from
 from stealproof.oracle import Access, Answer, Budget, Oracle, Transcript, narrowed
 from stealproof.oracles.guarded import GuardedOracle
 from stealproof.roles.dataset import Dataset
 from stealproof.roles.guard import Guard
-from stealproof.training.trained import Trained
+
+if TYPE_CHECKING:
+    from stealproof.training.trained import Trained
 
 ACCESSES = ("labels", "top-K", "probabilities", "logits")
 PATTERN = re.compile(
@@ -99,6 +100,9 @@ def open_oracle(
             found = _construct(OnnxOracle, spec, data, None, options).access.answer
             options["softmax"] = found is Answer.LOGITS
         return narrow(_construct(OnnxOracle, spec, data, access, options), access, budget=budget, transcript=transcript)
+    # Not at the top of the file, so that a judge of servers needs no deep-learning framework.
+    from stealproof.inputs.model import open_model, trained_from
+
     if options:
         raise InputError(f"a local model takes no options of a connection, got {next(iter(options))!r}; drop it")
     if _python.is_function(spec):
@@ -131,17 +135,17 @@ def narrow(
     Raises:
         AccessDenied: it gives less than that.
     """
-    if isinstance(victim, Trained):
-        given = access or _all_of(victim)
-        guards = _guards(given, _native(given))
-        meters: dict[str, Any] = {"budget": budget, "transcript": transcript}
-        if not guards:
-            return victim.oracle(_native(given), **meters)
-        return GuardedOracle(victim.oracle(_native(given)), guards, **meters)
-    guards = [] if access is None else _guards(access, victim.access)
-    if not guards and budget is None and transcript is None:
-        return victim
-    return GuardedOracle(victim, guards, budget=budget, transcript=transcript)
+    if isinstance(victim, Oracle):
+        guards = [] if access is None else _guards(access, victim.access)
+        if not guards and budget is None and transcript is None:
+            return victim
+        return GuardedOracle(victim, guards, budget=budget, transcript=transcript)
+    given = access or _all_of(victim)
+    guards = _guards(given, _native(given))
+    meters: dict[str, Any] = {"budget": budget, "transcript": transcript}
+    if not guards:
+        return victim.oracle(_native(given), **meters)
+    return GuardedOracle(victim.oracle(_native(given)), guards, **meters)
 
 
 def _all_of(victim: Trained) -> Access:
