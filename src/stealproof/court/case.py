@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import torch
 
 T = TypeVar("T")
+Known = dict[Hashable, tuple[object, float]]
+"""What was found, and the seconds that it took."""
 COMPARED = 2000
 """Most held-out rows by which suspect and control models are compared: of 500, too few show who is better."""
 VOTERS = 15
@@ -74,15 +76,26 @@ class Complaint:
     opened: Opened | None = None
     held_out: HeldOut | None = None
     """Rows that show whether the controls do the task as well as a suspect; None where nobody gave the judge any."""
-    known: dict[Hashable, tuple[object, float]] = field(default_factory=dict, init=False, repr=False)
+    of_controls: Known = field(default_factory=dict, repr=False)
+    """What was found about the controls, whatever the claim: for all complaints with the same controls, rows and seed.
+    """
+    of_claim: Known = field(default_factory=dict, init=False, repr=False)
+    saved: float = field(default=0.0, init=False)
+    """Seconds that a judge of one suspect would have spent on what was known already."""
 
-    def once(self, key: Hashable, make: Callable[[], T]) -> tuple[T, float]:
-        """What ``make`` gave when it was first called for ``key``, and the seconds that it took then."""
-        if key not in self.known:
+    def once(self, key: Hashable, make: Callable[[], T], *, any_claim: bool = False) -> tuple[T, float]:
+        """What ``make`` gave when it was first called for ``key``, and the seconds that it took then.
+
+        With ``any_claim`` the claim has no part in it, and other complaints against the same controls know it too.
+        """
+        known = self.of_controls if any_claim else self.of_claim
+        if key in known:
+            self.saved += known[key][1]
+        else:
             start = time.perf_counter()
             made = make()
-            self.known[key] = made, time.perf_counter() - start
-        found, seconds = self.known[key]
+            known[key] = made, time.perf_counter() - start
+        found, seconds = known[key]
         return found, seconds  # type: ignore[return-value]
 
     def calibrate(self, claim: Claim) -> Calibration:

@@ -40,6 +40,7 @@ class Workshop:
         self._pools: dict[str, Pool] = {}
         self._victims: dict[str, Trained] = {}
         self._last: tuple[str, Any] = ("", None)
+        self._memories: dict[str, dict[Any, Any]] = {}
 
     def once(self, description: Mapping[str, Any], make: Callable[[], T]) -> T:
         """What ``make`` gave when it was last called for this description in a row; only the last one is kept.
@@ -52,6 +53,10 @@ class Workshop:
             self._last = (key, make())
         found: T = self._last[1]
         return found
+
+    def memory(self, description: Mapping[str, Any]) -> dict[Any, Any]:
+        """A place, empty at first, for what is found about what ``description`` determines; the process keeps it."""
+        return self._memories.setdefault(json.dumps(description, sort_keys=True), {})
 
     def dataset(self, spec: str, parameters: Mapping[str, Any] | None = None) -> Dataset:
         """The data set behind ``spec``, as ``stealproof.inputs.data.open_data`` takes it, with these parameters."""

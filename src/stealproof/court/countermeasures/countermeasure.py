@@ -17,7 +17,7 @@ class Finding:
     objection: str | None
     """Why the accusation must not stand, one sentence; None when there is no reason."""
     seconds: float
-    """Of the judge's, what was found about the claim for an earlier suspect included."""
+    """Of the judge's, what was found about claim and controls for an earlier suspect included."""
     queries: int
     """Inputs sent to the suspect, beyond those of the scheme's own test."""
 
@@ -38,13 +38,13 @@ class Countermeasure:
     def examine(self, case: Case) -> Finding:
         """Object to ``case``, or not."""
         objection, seconds = case.complaint.once(self, lambda: self._about_claim(case.complaint))
-        before, start = case.suspect.budget.spent, time.perf_counter()
+        before, start, saved = case.suspect.budget.spent, time.perf_counter(), case.complaint.saved
         if objection is None:
             objection = self._about_suspect(case)
         return Finding(
             countermeasure=self.name(),
             objection=objection,
-            seconds=seconds + time.perf_counter() - start,
+            seconds=seconds + time.perf_counter() - start + case.complaint.saved - saved,
             queries=case.suspect.budget.spent - before,
         )
 

@@ -212,7 +212,9 @@ class Framing(Experiment):
     def _complaint(self, parties: Parties, claim: Claim, own: Trained) -> Complaint:
         scheme = self._scheme().make()
         # What a claim about weights is held against has such weights, and so has whom it accuses.
-        controls = parties.population("control", self.controls, alike=scheme.opens_model())
+        opens = scheme.opens_model()
+        controls = parties.population("control", self.controls, alike=opens)
+        judge = {"setting": dataclasses.asdict(self._setting()), "controls": self.controls, "alike": opens}
         return Complaint(
             scheme=scheme,
             claim=claim,
@@ -222,6 +224,7 @@ class Framing(Experiment):
             networks=[control.model for control in controls],
             opened=Opened(model=own.model, data=_committed(parties.owner_data, claim)),
             held_out=HeldOut.of(parties.held_out),
+            of_controls=parties.workshop.memory(judge | {"seed": parties.seed}),
         )
 
     def _attack(self) -> FalseClaim:
