@@ -402,6 +402,24 @@ def test_a_copy_no_better_than_the_controls_is_compared_and_convicted(
     assert ruling.findings[-1].queries == 3 * len(held_out.y)
 
 
+def test_what_the_controls_know_is_asked_once_for_all_claims_and_counts_in_each_case(
+    digits: Dataset, complain: Complain, held_out: HeldOut
+) -> None:
+    def copies() -> tuple[Complaint, Trained]:
+        scheme = Adi2018(triggers=30)
+        trained = train(Mlp(width=32), digits, recipe=QUICK, protections=[scheme], seed=1)
+        return dataclasses.replace(complain(scheme, scheme.claim(trained.model)), held_out=held_out), trained
+
+    (first, trained), (second, _) = copies(), copies()
+    second = dataclasses.replace(second, of_controls=first.of_controls)
+    findings = [ComparableControls().examine(open_case(one, trained.oracle())) for one in (first, second)]
+    assert {control.budget.spent for control in first.controls} == {3 * len(held_out.y)}
+    assert {control.budget.spent for control in second.controls} == {0}
+    asking = sum(seconds for _, seconds in first.of_controls.values())
+    assert all(finding.seconds >= asking for finding in findings)
+    assert findings[0].objection == findings[1].objection
+
+
 def test_rows_are_changed_only_where_that_is_legal() -> None:
     x = np.random.default_rng(0).random((8, 1, 6, 6)).astype(np.float32)
     found = versions(x, Domain(shape=(1, 6, 6), low=0.0, high=1.0), np.random.default_rng(1))
