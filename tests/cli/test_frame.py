@@ -66,8 +66,14 @@ def test_the_papers_threshold_is_shown() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--references", "1"], "takes at least --references 2, the accuser's own model and 1 held out, got 1"),
+        (["--references", "1"], "takes at least --references 2, the accuser's own model included, got 1"),
         (["--references", "3", "-p", "held_out=3"], "takes at least --references 4"),
+        (["-p", "triggers=0"], "triggers must be at least 1, got 0"),
+        (["-p", "radius=0"], "radius must be above 0 and finite, got 0"),
+        (["-p", "held_out=-1"], "held_out must be at least 0, got -1"),
+        (["--attack", "hard_inputs", "-p", "noise=-1"], "noise must be at least 0 and finite, got -1"),
+        (["--attack", "ambiguity", "-p", "candidates=5"], "candidates must be at least the 100 triggers, got 5"),
+        (["--attack", "key_grinding", "-p", "attempts=0"], "attempts must be at least 1, got 0"),
         (["--out", "forged.txt"], "a claim is saved as .claim, got --out forged.txt; name it forged.claim"),
         (["--out", "there.claim"], "there.claim is already there; choose another --out, or overwrite it with --force"),
         (["--level", "3"], "the level must lie between 0 and 1, got 3.0"),

@@ -158,14 +158,13 @@ def command(
 
 
 def _check_references(liar: FalseClaim, references: int) -> None:
-    """Refuse fewer models than the attack takes: the accuser's own, and those that it keeps aside to choose by."""
+    """Refuse fewer models than the attack takes, before any is trained."""
     from stealproof.errors import InputError
 
-    aside = liar.parameters().get("held_out", 0)
-    if references < 1 + aside:
+    if references < liar.needed():
         raise InputError(
-            f"{liar.name()} takes at least --references {1 + aside}, the accuser's own model and {aside} held out, got"
-            f" {references}; train more, or hold out fewer with -p held_out=..."
+            f"{liar.name()} takes at least --references {liar.needed()}, the accuser's own model included,"
+            f" got {references}; train more, or let the attack keep fewer aside"
         )
 
 

@@ -73,9 +73,18 @@ class FalseClaim(System):
         del scheme
         return False
 
+    def needed(self) -> int:
+        """How many models the accuser must train at least, its own included."""
+        return 1
+
+    def check(self) -> None:
+        """Raise ``InputError`` for parameters with which nothing could be forged; before any model is trained."""
+        return
+
     @final
     def check_fit(self, scheme: Ownership) -> None:
         """Raise ``InputError`` unless there is something to forge in a claim under ``scheme``."""
+        self.check()
         if not self.fits(scheme):
             raise InputError(f"{self.name()} finds nothing to forge in a claim under {scheme.name()}; try another one")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,18 @@ from stealproof.errors import InputError
 from stealproof.ownership._asked_inputs import Box, finished, precision, starting_rows, width
 from stealproof.roles.dataset import Part
 from stealproof.roles.false_claim import Framing
+
+
+def check_moves(attack: Any) -> None:
+    """Refuse an attack's parameters with which nothing could be crafted."""
+    for name in ("triggers", "iterations"):
+        if getattr(attack, name) < 1:
+            raise InputError(f"{name} must be at least 1, got {getattr(attack, name)}")
+    if attack.candidates < attack.triggers:
+        raise InputError(f"candidates must be at least the {attack.triggers} triggers, got {attack.candidates}")
+    for name in ("radius", "step"):
+        if not 0 < getattr(attack, name) < math.inf:
+            raise InputError(f"{name} must be above 0 and finite, got {getattr(attack, name)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,17 +48,6 @@ class Craft:
     step: float
     """Of the same unit."""
     iterations: int
-
-    def check(self) -> None:
-        """Refuse parameters with which nothing could be crafted."""
-        for name in ("triggers", "iterations"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.candidates < self.triggers:
-            raise InputError(f"candidates must be at least the {self.triggers} triggers, got {self.candidates}")
-        for name in ("radius", "step"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise InputError(f"{name} must be above 0 and finite, got {getattr(self, name)}")
 
     def start(self, *names: str) -> Part:
         """As many different rows of the accuser's as there are candidates, or all; with labels ``(n,)``."""

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from stealproof import seeds
-from stealproof.attacks.false_claims._craft import Craft
+from stealproof.attacks.false_claims._craft import Craft, check_moves
 from stealproof.attacks.false_claims._forged_secrets import forged_secrets
 from stealproof.claims import Claim
 from stealproof.ownership.dataset_inference import DatasetInference
@@ -57,6 +57,10 @@ class Ambiguity(FalseClaim):
         """Always: the claim is made from the framed model."""
         return True
 
+    def check(self) -> None:
+        """Refuse parameters with which nothing could be crafted."""
+        check_moves(self)
+
     def _accuse(self, framing: Framing) -> Claim:
         assert framing.target is not None
         scheme = framing.scheme
@@ -71,7 +75,6 @@ class Ambiguity(FalseClaim):
             step=self.step,
             iterations=self.iterations,
         )
-        craft.check()
         if isinstance(scheme, Fingerprint) and not isinstance(scheme, DatasetInference):
             seed = seeds.derive(framing.seed, ACCUSER, "enrolment")
             claim = scheme.enroll(framing.target, framing.data, seed=seed, progress=framing.progress)

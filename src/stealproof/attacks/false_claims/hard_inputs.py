@@ -64,8 +64,17 @@ class HardInputs(FalseClaim):
         """Where the accuser states inputs and labels, and nothing says where the labels come from."""
         return isinstance(scheme, Adi2018 | Conferrable | Ipguard)
 
+    def check(self) -> None:
+        """Refuse parameters with which nothing could be chosen."""
+        for name in ("triggers", "versions"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.pixels < 0:
+            raise InputError(f"pixels must be at least 0, got {self.pixels}")
+        if not 0 <= self.noise < math.inf:
+            raise InputError(f"noise must be at least 0 and finite, got {self.noise}")
+
     def _accuse(self, framing: Framing) -> Claim:
-        self._check_parameters()
         train = framing.data.train
         rows = torch.as_tensor(framing.rng("rows").permutation(len(train)))
         half = len(rows) // 2
@@ -117,15 +126,6 @@ class HardInputs(FalseClaim):
             drawn.flatten(1)[:, levels] = 0
         moved = x + (self.noise * width(framing.domain) * drawn).to(x.dtype)
         return Part(x=moved.clamp(framing.domain.low, framing.domain.high), y=part.labels)
-
-    def _check_parameters(self) -> None:
-        for name in ("triggers", "versions"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.pixels < 0:
-            raise InputError(f"pixels must be at least 0, got {self.pixels}")
-        if not 0 <= self.noise < math.inf:
-            raise InputError(f"noise must be at least 0 and finite, got {self.noise}")
 
 
 def _surety(model: torch.nn.Module, part: Part) -> torch.Tensor:

@@ -63,10 +63,13 @@ class KeyGrinding(FalseClaim):
         """Where the mark is in the weights: those of different models have nothing in common."""
         return scheme.opens_model()
 
-    def _accuse(self, framing: Framing) -> Claim:
+    def check(self) -> None:
+        """Refuse to try nothing."""
         for name in ("attempts", "queries"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+    def _accuse(self, framing: Framing) -> Claim:
         trained = isinstance(framing.scheme, Adi2018 | DerivedTriggers | MarginWatermark | Uchida2017)
         attempt = _as_in_training(framing) if trained else self._as_served(framing)
         luckiest, least = None, math.inf

@@ -53,11 +53,14 @@ class PickedQueries(FalseClaim):
         """Whatever marks answers."""
         return isinstance(scheme, Guard)
 
-    def _accuse(self, framing: Framing) -> Claim:
+    def check(self) -> None:
+        """Refuse to record nothing, or more than is asked."""
         if self.triggers < 1:
             raise InputError(f"triggers must be at least 1, got {self.triggers}")
         if self.queries < self.triggers:
             raise InputError(f"queries must be at least the {self.triggers} triggers, got {self.queries}")
+
+    def _accuse(self, framing: Framing) -> Claim:
         guard = fresh_guard(framing)
         rows = surest_rows(framing, ROWS)
         kept: list[int] = []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from stealproof import seeds
-from stealproof.attacks.false_claims._craft import Craft
+from stealproof.attacks.false_claims._craft import Craft, check_moves
 from stealproof.attacks.false_claims._forged_secrets import forged_secrets
 from stealproof.claims import Claim
 from stealproof.errors import InputError
@@ -67,6 +67,16 @@ class TransferableTriggers(FalseClaim):
         """Whatever asks a suspect, and radioactive data in the white box; no other mark in weights."""
         return isinstance(scheme, DatasetInference | RadioactiveData) or not scheme.opens_model()
 
+    def needed(self) -> int:
+        """Its own model, and those that it keeps aside to choose by."""
+        return 1 + self.held_out
+
+    def check(self) -> None:
+        """Refuse parameters with which nothing could be crafted."""
+        check_moves(self)
+        if self.held_out < 0:
+            raise InputError(f"held_out must be at least 0, got {self.held_out}")
+
     def _accuse(self, framing: Framing) -> Claim:
         scheme = framing.scheme
         craft = self._craft(framing)
@@ -77,14 +87,14 @@ class TransferableTriggers(FalseClaim):
 
     def _craft(self, framing: Framing) -> Craft:
         others = [one for one in framing.innocents if one is not framing.model]
-        if not 0 <= self.held_out <= len(others):
+        if self.held_out > len(others):
             raise InputError(
-                f"held_out must be at least 0 and at most {len(others)}, the references beside the accuser's own model,"
+                f"held_out must be at most {len(others)}, the references beside the accuser's own model,"
                 f" got {self.held_out}; hold out fewer, or bring more references"
             )
         cut = len(others) - self.held_out
         seen = [] if framing.target is None else [framing.target]
-        craft = Craft(
+        return Craft(
             framing=framing,
             own=framing.model,
             models=[framing.model, *others[:cut], *seen],
@@ -95,8 +105,6 @@ class TransferableTriggers(FalseClaim):
             step=self.step,
             iterations=self.iterations,
         )
-        craft.check()
-        return craft
 
     def _zest(self, framing: Framing, scheme: Zest) -> Claim:
         """An honest enrolment, except that it says how far apart independent models are: much further than they are."""

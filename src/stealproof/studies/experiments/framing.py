@@ -112,8 +112,8 @@ class Framing(Experiment):
         with concerning("theft_access"):
             parse_access(self.theft_access)
         with concerning("accusation"):
-            if self.accusation not in HONEST and not self._attack().fits(self._scheme().make()):
-                raise InputError(f"{self.accusation} finds nothing to forge in a claim under {self.scheme}")
+            if self.accusation not in HONEST:
+                self._attack().check_fit(self._scheme().make())
         for name in ("innocents", "references", "copies"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
