@@ -53,8 +53,8 @@ class BlindWatermark(Watermark, TrainingDefense):
         "the encoder is trained first, beside a scout network, in place of the half-trained network itself, so that an"
         " interrupted run can go on and key samples stay what they are; encoder and discriminator are small; the logo"
         " is an abstract image from the training seed unless the user gives one; the verdict rests on control models"
-        " in place of an accuracy, since the encoder draws key samples towards their labels and independent models are"
-        " drawn along"
+        " in place of an accuracy, since the encoder draws key samples towards their labels in the scout, and may draw"
+        " independent models along"
     )
     null = "the suspect answers the key samples like a model that was made independently of the owner's"
     exact = False

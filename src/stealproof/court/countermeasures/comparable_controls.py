@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stealproof import seeds
-from stealproof.court.case import Case, Complaint
+from stealproof.court.case import Case, Complaint, HeldOut
 from stealproof.court.countermeasures.count_plans import nobody_chose
 from stealproof.court.countermeasures.countermeasure import Countermeasure
 from stealproof.measures.binomial import matches_p_value
@@ -41,13 +41,13 @@ class ComparableControls(Countermeasure):
         chosen = "labels" in complaint.claim.secrets and not nobody_chose(complaint.claim)
         if held is None or not complaint.controls or not chosen:
             return None
-        kinds = versions(held.x, case.suspect.domain, seeds.rng(complaint.seed, JUDGE, "held-out rows"))
-        for kind, rows in kinds.items():
-            ask_all = functools.partial(_best, complaint, rows, held.y)
-            best, _ = complaint.once(("best control", kind), ask_all, any_claim=True)
+        domain = case.suspect.domain
+        ask_controls = functools.partial(_asked, complaint, held, domain)
+        asked, _ = complaint.once(("held-out rows", domain.low, domain.high), ask_controls, any_claim=True)
+        for kind, (rows, best) in asked.items():
             right = case.suspect.ask(rows).predicted == held.y
             gained, lost = int((right & ~best).sum()), int((best & ~right).sum())
-            if gained and matches_p_value(gained, gained + lost, 0.5) <= self.level / len(kinds):
+            if gained and matches_p_value(gained, gained + lost, 0.5) <= self.level / len(asked):
                 return (
                     f"the suspect is right on {right.mean():.0%} of {len(right)} held-out rows {kind}, and the best of"
                     f" {len(complaint.controls)} control models on {best.mean():.0%}: so good an innocent model could"
@@ -73,6 +73,12 @@ def versions(x: NDArray[np.float32], domain: Domain, rng: np.random.Generator) -
     return found
 
 
-def _best(complaint: Complaint, rows: NDArray[np.float32], y: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which rows ``(n,)`` the control model gets right that gets most of them right."""
-    return max((control.ask(rows).predicted == y for control in complaint.controls), key=np.sum)
+def _asked(
+    complaint: Complaint, held: HeldOut, domain: Domain
+) -> dict[str, tuple[NDArray[np.float32], NDArray[np.bool_]]]:
+    """By what was done to them: the rows, and which of them the control model gets right that gets most right."""
+    kinds = versions(held.x, domain, seeds.rng(complaint.seed, JUDGE, "held-out rows"))
+    return {
+        kind: (rows, max((control.ask(rows).predicted == held.y for control in complaint.controls), key=np.sum))
+        for kind, rows in kinds.items()
+    }
