@@ -420,6 +420,23 @@ def test_what_the_controls_know_is_asked_once_for_all_claims_and_counts_in_each_
     assert findings[0].objection == findings[1].objection
 
 
+def test_a_calibration_counts_once_in_the_price_of_each_case(
+    digits: Dataset, complain: Complain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheme = Adi2018(triggers=30)
+    trained = train(Mlp(width=32), digits, recipe=QUICK, protections=[scheme], seed=1)
+    complaint = complain(scheme, scheme.claim(trained.model))
+    case, clock, calibrate = open_case(complaint, trained.oracle()), [0.0], Ownership.calibrate
+
+    def slow(*arguments: object, **named: object) -> object:
+        clock[0] += 100
+        return calibrate(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Ownership, "calibrate", slow)
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    assert [ControlModels().examine(case).seconds for _ in range(2)] == [100.0, 100.0]
+
+
 def test_rows_are_changed_only_where_that_is_legal() -> None:
     x = np.random.default_rng(0).random((8, 1, 6, 6)).astype(np.float32)
     found = versions(x, Domain(shape=(1, 6, 6), low=0.0, high=1.0), np.random.default_rng(1))

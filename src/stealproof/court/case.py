@@ -102,9 +102,10 @@ class Complaint:
         """What the scheme finds on all control models with ``claim``."""
         return self.scheme.calibrate(claim, self.controls, models=self.networks, level=self.level, seed=self.seed)
 
-    def calibrated(self) -> Calibration:
+    @cached_property
+    def calibration(self) -> Calibration:
         """What the scheme finds on all control models with the claim."""
-        return self.once("calibration", lambda: self.calibrate(self.claim))[0]
+        return self.calibrate(self.claim)
 
     @cached_property
     def vote(self) -> Vote:

@@ -141,7 +141,7 @@ def _calibration(
         return None
     if progress is not None:
         progress("asking control models", 0.0)
-    found = complaint.calibrated()
+    found = complaint.calibration
     return dataclasses.replace(found, description=hearing.controls_are or found.description)
 
 

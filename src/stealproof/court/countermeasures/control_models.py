@@ -33,11 +33,11 @@ class ControlModels(Countermeasure):
         if given < needed:
             return f"at the level {complaint.level:g} it takes {needed} control models, got {given}"
         # Here, so that its price is that of the claim, not of the first suspect.
-        complaint.calibrated()
+        _ = complaint.calibration
         return None
 
     def _about_suspect(self, case: Case) -> str | None:
-        found, statistic = case.complaint.calibrated().statistics, case.verdict.statistic
+        found, statistic = case.complaint.calibration.statistics, case.verdict.statistic
         p_value = conformal_p_value(statistic, found)
         if p_value > case.complaint.level:
             return f"the suspect does not stand out from {len(found)} control models (p = {p_value:.3g})"
