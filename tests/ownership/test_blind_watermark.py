@@ -11,13 +11,14 @@ import torch
 from PIL import Image
 
 from stealproof.claims import Claim, Decision
-from stealproof.errors import InputError, InvalidData
+from stealproof.defenses.training.dp_sgd import DpSgd
+from stealproof.errors import IncompatibleDefenses, InputError, InvalidData
 from stealproof.models.mlp import Mlp
 from stealproof.oracle import Domain
 from stealproof.ownership._hidden_logos import hidden, similarity
 from stealproof.ownership.blind_watermark import BlindWatermark
 from stealproof.roles.dataset import Dataset, Part
-from stealproof.roles.training_defense import TrainingRun
+from stealproof.roles.training_defense import TrainingRun, check_composition
 from stealproof.training.fit import fit
 from stealproof.training.recipe import Recipe
 from stealproof.training.trained import Trained, train
@@ -128,6 +129,7 @@ def test_a_logo_of_the_users_own(digits: Dataset, tmp_path: Path) -> None:
         ({"batch": 0}, "rounds and batch must be at least 1"),
         ({"weights": (3.0, -1.0, 1.0, 0.1)}, r"weights\[1\] must be finite and at least 0, got -1.0"),
         ({"weights": (3.0, 5.0, float("nan"), 0.1)}, r"weights\[2\] must be finite"),
+        ({"weights": (3.0, 5.0, 1.0)}, "expected 4 weights"),
         ({"passes": float("inf")}, "passes must be finite"),
         ({"logo": "nowhere"}, "logo must be a folder with one PNG image"),
     ],
@@ -135,6 +137,19 @@ def test_a_logo_of_the_users_own(digits: Dataset, tmp_path: Path) -> None:
 def test_parameters_that_teach_nothing_are_refused(parameters: dict[str, Any], words: str, digits: Dataset) -> None:
     with pytest.raises(InputError, match=words):
         BlindWatermark(**parameters).prepare(digits.train, run_of(digits.domain))
+
+
+def test_where_values_have_no_end_the_training_images_say_how_far_they_go() -> None:
+    x = torch.randn(120, 1, 12, 12, generator=torch.Generator().manual_seed(0))
+    scheme = BlindWatermark(triggers=10, rounds=5)
+    endless = Domain(shape=(1, 12, 12), low=float("-inf"), high=float("inf"))
+    scheme.prepare(Part(x=x, y=torch.arange(120) % 10), run_of(endless))
+    assert x.min() <= scheme.book["inputs"].min() < scheme.book["inputs"].max() <= x.max()
+
+
+def test_private_training_does_not_cover_what_it_learns_from_the_rows() -> None:
+    with pytest.raises(IncompatibleDefenses, match="trains a scout network on all rows, which the privacy of dp_sgd"):
+        check_composition([BlindWatermark(), DpSgd()])
 
 
 @pytest.mark.parametrize("shape", [(30,), (1, 7, 7)])

@@ -78,7 +78,7 @@ def hidden(
         generator: draws first weights and covers.
     """
     # PyTorch's layers draw from the global generator first.
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         encoder, judge = Encoder(covers.shape[1]), Discriminator(covers.shape[1])
     draw_weights(encoder, generator)
     draw_weights(judge, generator)

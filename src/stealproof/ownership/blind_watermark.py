@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 
 from stealproof.errors import InputError, InvalidData
+from stealproof.oracle import Domain
 from stealproof.ownership._hidden_logos import hidden
 from stealproof.ownership._trigger_images import abstract_images, folder_images
 from stealproof.ownership._trigger_sets import (
@@ -58,6 +61,7 @@ class BlindWatermark(Watermark, TrainingDefense):
     )
     null = "the suspect answers the key samples like a model that was made independently of the owner's"
     exact = False
+    selects: ClassVar[str] = "joins training rows with a logo in them, and trains a scout network on all rows"
     caveat = (
         "the accuser made the key samples and chose their labels, and whoever looks for inputs to which all models give"
         " a wrong label finds them; control models show that, and a commitment that is older than the suspect excludes"
@@ -88,7 +92,7 @@ class BlindWatermark(Watermark, TrainingDefense):
         order = torch.randperm(len(data), generator=run.generator)
         chosen = order[distinct(data.x[order], self.triggers, what="training images")]
         labels = torch.randint(run.classes, (self.triggers,), generator=run.generator)
-        logo = self._logo(run)
+        logo = self._logo(dataclasses.replace(run.domain, low=low, high=high), run.generator)
         seed = int(torch.randint(2**62, (), generator=run.generator))
         scout = fit(suited_network(tuple(data.x.shape[1:]), run.classes), data, classes=run.classes, seed=seed)
         with settled(scout):
@@ -109,6 +113,8 @@ class BlindWatermark(Watermark, TrainingDefense):
     def _check_fit(self, data: Part) -> None:
         check_amounts(self.triggers, per_hundred=self.per_hundred, passes=self.passes)
         check_outnumbered(self.triggers, len(data))
+        if len(self.weights) != 4:
+            raise InputError(f"expected 4 weights, of what the encoder pays for, got {self.weights}")
         for number, weight in enumerate(self.weights):
             check_amounts(self.triggers, **{f"weights[{number}]": weight})
         if min(self.rounds, self.batch) < 1:
@@ -119,12 +125,12 @@ class BlindWatermark(Watermark, TrainingDefense):
                 f" got inputs of shape {tuple(data.x.shape[1:])}"
             )
 
-    def _logo(self, run: TrainingRun) -> torch.Tensor:
+    def _logo(self, domain: Domain, generator: torch.Generator) -> torch.Tensor:
         if not self.logo:
-            return abstract_images(1, run.domain, run.generator)
+            return abstract_images(1, domain, generator)
         if not Path(self.logo).is_dir():
             raise InputError(f"logo must be a folder with one PNG image, or empty, got {self.logo!r}")
-        return folder_images(Path(self.logo), 1, run.domain)
+        return folder_images(Path(self.logo), 1, domain)
 
     def perturb(self, model: torch.nn.Module, batch: Part, run: TrainingRun) -> Part:
         """Join the key samples whose turn it is."""
