@@ -161,9 +161,9 @@ def _check_references(liar: FalseClaim, references: int) -> None:
     """Refuse fewer models than the attack takes, before any is trained."""
     from stealproof.errors import InputError
 
-    if references < liar.needed():
+    if references < liar.models_needed():
         raise InputError(
-            f"{liar.name()} takes at least --references {liar.needed()}, the accuser's own model included,"
+            f"{liar.name()} takes at least --references {liar.models_needed()}, the accuser's own model included,"
             f" got {references}; train more, or let the attack keep fewer aside"
         )
 

@@ -73,7 +73,7 @@ class FalseClaim(System):
         del scheme
         return False
 
-    def needed(self) -> int:
+    def models_needed(self) -> int:
         """How many models the accuser must train at least, its own included."""
         return 1
 

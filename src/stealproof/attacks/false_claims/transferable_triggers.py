@@ -67,7 +67,7 @@ class TransferableTriggers(FalseClaim):
         """Whatever asks a suspect, and radioactive data in the white box; no other mark in weights."""
         return isinstance(scheme, DatasetInference | RadioactiveData) or not scheme.opens_model()
 
-    def needed(self) -> int:
+    def models_needed(self) -> int:
         """Its own model, and those that it keeps aside to choose by."""
         return 1 + self.held_out
 
